@@ -1,0 +1,247 @@
+"""The command line: each command opens a run, calls one function of the API and prints."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import typing
+from collections.abc import Callable
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+import selfinstruct
+from selfinstruct.errors import SelfInstructError
+from selfinstruct.run import Run
+from selfinstruct.settings import Settings
+
+
+def main() -> None:
+    """Run the command line: errors become one message and the exit status of `errors.py`."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    try:
+        sys.exit(cli.main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped at once; the answers so far are kept, the same command goes on", err=True)
+        sys.exit(130)
+    except SelfInstructError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_status)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+class _Commands(click.Group):
+    """Commands in the order of the work."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(selfinstruct.__version__, prog_name="selfinstruct")
+def cli() -> None:
+    """Seeds in, a language model of your choice, a clean instruction-tuning data set out.
+
+    \b
+    Try it without a key or network:
+      selfinstruct generate runs/demo --model demo --num-tasks 50
+    """
+
+
+def _option(field: Field[Any]) -> Callable[[Any], Any]:
+    """The command-line option of one setting."""
+    kind = typing.get_type_hints(Settings)[field.name]
+    inner = [one for one in typing.get_args(kind) if one is not type(None)]
+    repeated = field.name in ("base_url", "api_key_env", "keywords", "banned_starts")
+    choices = inner if inner and all(isinstance(one, str) for one in inner) else None
+    names = [field.metadata.get("option", "--" + field.name.replace("_", "-")), field.name]
+    if "short" in field.metadata:
+        names.insert(0, field.metadata["short"])
+    keywords: dict[str, Any] = {"help": field.metadata["help"], "default": None}
+    if kind is bool:
+        keywords["is_flag"] = True
+    elif choices:
+        keywords["type"] = click.Choice(choices)
+    elif not repeated:
+        keywords["type"] = inner[0] if inner else kind
+    if repeated:
+        keywords["multiple"] = True
+        keywords["help"] += " Repeatable."
+    if field.default not in (None, (), False):
+        keywords["help"] = f"{keywords['help']} (default {field.default})"
+    return click.option(*names, **keywords)
+
+
+def _settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for field in reversed(fields(Settings)):
+        command = _option(field)(command)
+    return command
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that stand on the command line: the others come from the run, or are defaults."""
+    source = click.get_current_context().get_parameter_source
+    return {
+        name: value
+        for name, value in options.items()
+        if source(name) not in (click.core.ParameterSource.DEFAULT, None)
+    }
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@_settings_options
+@click.option("--dry-run", is_flag=True, help="Print the first prompts and the bounds of the cost; make no call.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress line.")
+def generate(run: Path, dry_run: bool, quiet: bool, **options: Any) -> int:
+    """Grow a data set from seed tasks into the directory RUN, or go on with the run that is there.
+
+    The same command resumes a run that was stopped or killed; options that are not given come from the run.
+
+    \b
+    Examples:
+      selfinstruct generate runs/demo --model demo -n 50
+      selfinstruct generate runs/first --model gpt-5-mini -n 1000
+      selfinstruct generate runs/local --base-url http://localhost:8000/v1 --model NAME
+
+    \b
+    Exit status: 0 target reached, 1 run unusable, 2 wrong usage, 3 stopped early (saturated),
+    4 endpoint failed, 130 interrupted, 143 terminated. After 3, 4, 130 and 143 the same command goes on.
+    """
+    given: Any = _given(options)
+    if dry_run:
+        from selfinstruct.preview import preview
+
+        click.echo(str(preview(run, **given)))
+        return 0
+    made = selfinstruct.generate(run, progress=False if quiet else None, **given)
+    click.echo(_summary(made))
+    return made.exit_status
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def status(run: Path, as_json: bool) -> int:
+    """Show how far RUN is: also from another terminal while it grows.
+
+    \b
+    Example:
+      selfinstruct status runs/demo
+    """
+    opened = selfinstruct.load(run)
+    click.echo(orjson.dumps(_facts(opened), option=orjson.OPT_INDENT_2).decode() if as_json else _summary(opened))
+    return 0
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File or folder to write.")
+@click.option(
+    "--format",
+    "-f",
+    default="jsonl",
+    show_default=True,
+    help="jsonl, alpaca, messages, self-instruct, parquet or datasets.",
+)
+@click.option("--seed", default=123, show_default=True, help="Choice of the random templates of self-instruct.")
+def export(run: Path, output: Path, format: str, seed: int) -> int:
+    """Write the data set of RUN in a form that trainers read.
+
+    \b
+    Examples:
+      selfinstruct export runs/demo -o demo.json --format alpaca
+      selfinstruct export runs/demo -o demo_dataset --format datasets
+    """
+    number = selfinstruct.load(run).export(output, format, seed=seed)
+    click.echo(f"{number:,} records in {output}")
+    return 0
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--max-rouge", required=True, type=float, help="The other threshold.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the tasks, rejections and rows.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def refilter(run: Path, max_rouge: float, output: Path | None, as_json: bool) -> int:
+    """Decide again on the recorded answers of RUN with another threshold; no call, and RUN stays as it is.
+
+    \b
+    Example:
+      selfinstruct refilter runs/demo --max-rouge 0.5 -o runs/demo-strict
+    """
+    from selfinstruct.directory import RunDirectory
+
+    before = selfinstruct.load(run)
+    after = before.refilter(max_rouge=max_rouge)
+    if output is not None:
+        directory = RunDirectory(output)
+        directory.check_free()
+        with directory.locked():
+            directory.write_derived(list(after.tasks), list(after.rejected))
+    missing = after.rejections["not_asked"]
+    facts = {"before": len(before.tasks), "after": len(after.tasks), "rows": len(after.dataset), "not_asked": missing}
+    if as_json:
+        click.echo(orjson.dumps(facts).decode())
+        return 0
+    click.echo(f"{len(before.tasks):,} tasks at {before.settings.max_rouge:g}, {len(after.tasks):,} at {max_rouge:g}")
+    if missing:
+        click.echo(f"{missing:,} more would be admitted, which {2 * missing:,} new calls would classify and furnish")
+    return 0
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    spent = run.spent
+    return {
+        "run": str(run.path),
+        "model": run.settings.model,
+        "num_tasks": run.settings.num_tasks,
+        "tasks": len(run.tasks),
+        "rows": len(run.dataset),
+        "rejected": dict(run.rejections.most_common()),
+        "stopped": run.stopped,
+        "calls": spent.calls,
+        "failed_calls": spent.failed,
+        "prompt_tokens": spent.prompt_tokens,
+        "completion_tokens": spent.completion_tokens,
+    }
+
+
+ENDINGS = {
+    None: "the target is reached",
+    "saturated": "saturated: the model hardly writes anything new (try other seeds, or `generate NEW --from` this run "
+    "with another model; --saturation 0 goes on regardless)",
+    "interrupted": "interrupted; the same command goes on",
+    "terminated": "terminated; the same command goes on",
+    "failed": "the endpoint failed; the same command goes on",
+    "unfinished": "not finished yet; `selfinstruct generate` goes on",
+}
+
+
+def _summary(run: Run) -> str:
+    classification = sum(task.is_classification for task in run.tasks)
+    spent = run.spent
+    reasons = ", ".join(f"{rule} {number:,}" for rule, number in run.rejections.most_common(8))
+    lines = [
+        f"{run.path}: {len(run.tasks):,} of {run.settings.num_tasks:,} tasks ({classification:,} classification), "
+        f"{len(run.dataset):,} rows; {ENDINGS.get(run.stopped, run.stopped)}",
+        f"  {spent.calls:,} calls, {spent.prompt_tokens:,} tokens in, {spent.completion_tokens:,} out"
+        + (f", {spent.failed:,} failed for good" if spent.failed else ""),
+        f"  rejected: {reasons or 'nothing'}",
+    ]
+    if run.is_demo:
+        lines.append("  written by the offline demo teacher: a demonstration, not training data")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

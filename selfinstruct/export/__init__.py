@@ -1,0 +1,83 @@
+"""Writing a data set in the forms that trainers read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonlines
+import orjson
+
+from selfinstruct.errors import SettingsError
+from selfinstruct.export.formats import alpaca, messages, self_instruct
+
+if TYPE_CHECKING:
+    import datasets
+
+Row = Mapping[str, str]
+COLUMNS = ("id", "instruction", "input", "output")
+FORMATS = ("jsonl", "alpaca", "messages", "self-instruct", "parquet", "datasets")
+
+
+def export(
+    rows: Sequence[Row],
+    path: str | os.PathLike[str],
+    format: str = "jsonl",
+    *,
+    seed: int = 123,
+    card: Callable[[], str] | None = None,
+) -> int:
+    """Write rows (id, instruction, input, output) to a file or folder and return the number of records.
+
+    Formats: `jsonl` (the rows), `alpaca` (a JSON array of instruction, input, output), `messages` (JSON lines of chat
+    messages), `self-instruct` (JSON lines of prompt and completion in the paper's random templates, `seed`), `parquet`,
+    and `datasets` (a folder for `datasets.load_from_disk`, with the `card` as its README.md).
+
+    Raises:
+        SettingsError: there is no such format, or the path cannot be written.
+    """
+    path = Path(path)
+    if format not in FORMATS:
+        raise SettingsError(f"there is no format {format!r}; the formats are {', '.join(FORMATS)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _write(rows, path, format, seed, card)
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _write(rows: Sequence[Row], path: Path, format: str, seed: int, card: Callable[[], str] | None) -> int:
+    if format == "alpaca":
+        path.write_bytes(orjson.dumps(alpaca(rows), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        return len(rows)
+    if format in ("parquet", "datasets"):
+        dataset = to_dataset(rows)
+        if format == "parquet":
+            dataset.to_parquet(str(path))
+        else:
+            dataset.save_to_disk(str(path))
+            if card is not None:
+                (path / "README.md").write_text(card(), encoding="utf-8")
+        return len(rows)
+    records: Sequence[Mapping[str, Any]] = rows
+    if format == "messages":
+        records = messages(rows)
+    elif format == "self-instruct":
+        records = self_instruct(rows, seed)
+    _write_lines(path, records)
+    return len(records)
+
+
+def _write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    with open(path, "wb") as file:
+        jsonlines.Writer(file, dumps=orjson.dumps).write_all(records)  # type: ignore[arg-type]
+
+
+def to_dataset(rows: Sequence[Row]) -> datasets.Dataset:
+    """The rows as a `datasets.Dataset` of four text columns, also where there are none."""
+    import datasets
+
+    features = datasets.Features({name: datasets.Value("string") for name in COLUMNS})
+    return datasets.Dataset.from_dict({name: [row[name] for row in rows] for name in COLUMNS}, features=features)

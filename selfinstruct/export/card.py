@@ -1,0 +1,51 @@
+"""The data card: what a reader must know of a set, every sentence from settings and counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from selfinstruct.run import Run
+
+DEMO = (
+    "**This is a demonstration.** The built-in offline teacher wrote it from a fixed grammar to show how the program "
+    "works. It is not training data."
+)
+
+
+def write_card(run: Run) -> str:
+    """A card in Markdown: the method, the model, the seeds, the filters and what they turned down."""
+    settings = run.settings
+    classification = sum(task.is_classification for task in run.tasks)
+    with_input = sum(bool(row["input"]) for row in run.dataset)
+    lines = [f"# Instructions written by {settings.model}", ""]
+    if run.is_demo:
+        lines += [DEMO, ""]
+    lines += [
+        f"{len(run.dataset):,} rows of {len(run.tasks):,} tasks ({classification:,} classification tasks); "
+        f"{with_input:,} rows have an input. Columns: `id`, `instruction`, `input`, `output`.",
+        "",
+        "## How it was made",
+        "",
+        f"- Method: {settings.method}, with selfinstruct.",
+        f"- Model: {settings.model}"
+        + "".join(
+            f"; {stage} by {model}"
+            for stage, model in (("classification", settings.classify_model), ("instances", settings.instance_model))
+            if model
+        )
+        + ". Its terms of use apply to this data; check them.",
+        f"- Seeds: {settings.seeds or 'the English seed tasks that come with selfinstruct'}.",
+        f"- An instruction was admitted at a ROUGE-L below {settings.max_rouge:g} to every seed and every earlier one "
+        f"(words: {settings.tokenizer}), with {settings.min_words} to {settings.max_words} words.",
+        f"- Sampling seed {settings.seed}."
+        + (f" The run ended early: {run.stopped}." if run.stopped else " The run reached its target."),
+        "",
+        "## What was turned down",
+        "",
+        "| rule | pieces |",
+        "|---|---:|",
+        *(f"| {rule} | {number:,} |" for rule, number in run.rejections.most_common()),
+        "",
+    ]
+    return "\n".join(lines)

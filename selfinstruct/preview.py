@@ -1,0 +1,84 @@
+"""What a run would ask and could cost, without a call."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from math import ceil
+from random import Random
+from typing import TYPE_CHECKING
+
+from selfinstruct.directory import RunDirectory
+from selfinstruct.instances import StageSettings
+from selfinstruct.llm import Request
+from selfinstruct.prepare import Setup, prepare
+from selfinstruct.replay import load
+from selfinstruct.tasks import Task
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from selfinstruct.settings import Options
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first prompt of each stage, and bounds of calls and tokens for a new run of this size.
+
+    The lower bound takes every proposed task to be kept, the upper one as few as saturation allows. Prompt tokens
+    are bounded by the bytes of the prompts, completion tokens by their limits.
+    """
+
+    requests: tuple[Request, ...]
+    calls: tuple[int, int]
+    prompt_tokens: int
+    completion_tokens: int
+
+    def __str__(self) -> str:
+        parts = [f"--- {one.stage} ({one.model}; {_parameters(one)})\n{one.text}\n" for one in self.requests]
+        low, high = self.calls
+        return "\n".join(
+            [
+                *parts,
+                "--- bounds",
+                f"{low:,} to {high:,} calls; at most {self.prompt_tokens:,} tokens in and {self.completion_tokens:,} out",
+                "no call was made",
+            ]
+        )
+
+
+def preview(path: str | os.PathLike[str], **options: Unpack[Options]) -> Preview:
+    """Show what `generate` with the same arguments would ask first, and the bounds of what it could use.
+
+    Raises:
+        SettingsError, SeedsError, SettingChanged: as `generate` would.
+    """
+    setup = prepare(RunDirectory(path), options, load_run=lambda run: load(run).tasks)
+    settings, method = setup.settings, setup.method
+    pool = setup.pool()
+    proposal = method.propose(pool.view(len(pool.generated)), Random(f"{settings.seed}/0"))
+    first = StageSettings.of(settings, "", method.sampling).request("instructions", settings.api, proposal.prompt)
+    requests = [first]
+    fewest, most = ceil(settings.num_tasks / proposal.count), ceil(settings.num_tasks / max(settings.saturation, 0.01))
+    per_task = 0
+    if method.needs_instances:
+        requests += _stage_requests(setup)
+        per_task = 3
+    spread = [(most, first)] + [(settings.num_tasks, one) for one in requests[1:]]
+    return Preview(
+        tuple(requests),
+        (fewest + (2 * settings.num_tasks if per_task else 0), most + per_task * settings.num_tasks),
+        sum(number * len(one.text.encode()) for number, one in spread),
+        sum(number * int(one.sampling.get("max_tokens", 0)) for number, one in spread),
+    )
+
+
+def _stage_requests(setup: Setup) -> list[Request]:
+    example = setup.seeds[0]
+    stage = setup.stage()
+    task = Task("example", example.instruction, is_classification=example.is_classification)
+    return [stage.verdict_request(task), stage.verdict_again_request(task, "It depends."), stage.instances_request(task)]
+
+
+def _parameters(request: Request) -> str:
+    return ", ".join(f"{name} {value}" for name, value in request.sampling.items())

@@ -1,0 +1,47 @@
+"""The progress line of a growing run."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from selfinstruct.bootstrap import Bootstrap
+
+REFRESH_SECONDS = 0.5
+
+
+class Progress:
+    """A tqdm bar of accepted tasks, with calls and the share of candidates that the filters keep.
+
+    `show` None means: in a notebook and at a terminal, not on a pipe.
+    """
+
+    def __init__(self, total: int, show: bool | None = None) -> None:
+        from tqdm.auto import tqdm
+
+        in_notebook = "ipykernel" in sys.modules
+        disable = not show if show is not None or in_notebook else None
+        self._bar = tqdm(total=total, unit="task", disable=False if in_notebook and show is None else disable)
+        self._shown_at = 0.0
+
+    def update(self, growing: Bootstrap) -> None:
+        """Show how far it is; cheap to call often."""
+        if time.monotonic() - self._shown_at < REFRESH_SECONDS:
+            return
+        self._show(growing)
+
+    def close(self, growing: Bootstrap) -> None:
+        """Show the end and leave the line."""
+        self._show(growing)
+        self._bar.close()
+
+    def _show(self, growing: Bootstrap) -> None:
+        self._shown_at = time.monotonic()
+        if not self._bar.disable:
+            kept, candidates = growing.acceptance
+            share = f"{kept / candidates:.0%}" if candidates else "-"
+            self._bar.set_postfix_str(f"{growing.llm.calls:,} calls, {share} accepted", refresh=False)
+        self._bar.n = min(growing.done, self._bar.total)
+        self._bar.refresh()

@@ -1,0 +1,153 @@
+"""The run: `generate` begins or resumes one, `load` opens one, and `Run` is what there is to see."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfinstruct.directory import RunDirectory, dataset_rows
+from selfinstruct.ledger import Ledger
+from selfinstruct.settings import Settings
+from selfinstruct.tasks import Rejected, Task
+
+if TYPE_CHECKING:
+    import datasets
+
+EXIT_STATUS = {None: 0, "interrupted": 130, "terminated": 143}
+STOPPED_EARLY = 3
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a run's whole ledger adds up to: calls answered, calls that failed for good, and tokens."""
+
+    calls: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    by_stage: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it stands on disk: its tasks, what was rejected and why, and how it ended.
+
+    `stopped` is None where the target was reached; otherwise "saturated" (the model says nothing new), "interrupted",
+    "terminated", "failed" or "unfinished" (another process is at it, or it was killed). Each can be gone on with by
+    calling `generate` again.
+    """
+
+    path: Path
+    settings: Settings
+    tasks: Sequence[Task]
+    rejected: Sequence[Rejected]
+    stopped: str | None = None
+
+    @property
+    def dataset(self) -> list[dict[str, str]]:
+        """One row an instance, as in dataset.jsonl: id, instruction, input, output."""
+        return list(dataset_rows(self.tasks))
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the offline teacher wrote it: a demonstration, not training data."""
+        return self.settings.model == "demo"
+
+    @property
+    def rejections(self) -> Counter[str]:
+        """How many pieces each rule turned down."""
+        return Counter(row.rule for row in self.rejected)
+
+    @cached_property
+    def spent(self) -> Spent:
+        """Calls and tokens over the whole ledger."""
+        return _spent(self.path)
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of the command line for this outcome."""
+        return EXIT_STATUS.get(self.stopped, STOPPED_EARLY)
+
+    def to_dataset(self) -> datasets.Dataset:
+        """The rows as a `datasets.Dataset` with the text columns id, instruction, input and output."""
+        from selfinstruct.export import to_dataset
+
+        return to_dataset(self.dataset)
+
+    def export(self, path: str | os.PathLike[str], format: str = "jsonl", *, seed: int = 123) -> int:
+        """Write the rows in one of the formats of `selfinstruct.export` and return how many records there are."""
+        from selfinstruct.export import export
+
+        return export(self.dataset, path, format, seed=seed, card=self.card)
+
+    def card(self) -> str:
+        """A data card in Markdown, written from settings and counts."""
+        from selfinstruct.export.card import write_card
+
+        return write_card(self)
+
+    def refilter(self, *, max_rouge: float) -> Run:
+        """Decide again on the recorded answers with another threshold, without a call and without touching the run.
+
+        A lower threshold keeps fewer tasks. A higher one admits candidates for which nothing was asked yet; they stand
+        in `rejected` with the rule `not_asked`.
+        """
+        from selfinstruct.replay import refilter
+
+        return refilter(self, max_rouge=max_rouge)
+
+    def __repr__(self) -> str:
+        ending = f", stopped: {self.stopped}" if self.stopped else ""
+        demo = ", a demonstration" if self.is_demo else ""
+        return (
+            f"Run({str(self.path)!r}: {len(self.tasks):,} tasks, {len(self.dataset):,} rows, "
+            f"{len(self.rejected):,} rejected, {self.spent.calls:,} calls{ending}{demo})"
+        )
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook, with the first tasks and the reasons of rejections."""
+        cell = html.escape
+        rows = "".join(
+            f"<tr><td>{cell(row['instruction'])}</td><td>{cell(_short(row['input']))}</td>"
+            f"<td>{cell(_short(row['output']))}</td></tr>"
+            for row in self._first_rows(5)
+        )
+        reasons = ", ".join(f"{cell(rule)} {number:,}" for rule, number in self.rejections.most_common())
+        return (
+            f"<p><b>{cell(repr(self))}</b></p><table><thead><tr><th>instruction</th><th>input</th><th>output</th></tr>"
+            f"</thead><tbody>{rows}</tbody></table><p>rejected: {reasons or 'nothing'}</p>"
+        )
+
+    def _first_rows(self, number: int) -> Iterator[dict[str, str]]:
+        return dataset_rows(replace(task, instances=task.instances[:1]) for task in self.tasks[:number])
+
+
+def _short(text: str, length: int = 160) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _spent(path: Path) -> Spent:
+    """Add up the ledger."""
+    directory = RunDirectory(path)
+    if not directory.ledger_path.is_file():
+        return Spent()
+    calls = failed = prompt = completion = 0
+    stages: Counter[str] = Counter()
+    ledger = Ledger(directory.ledger_path, writable=False)
+    try:
+        for entry in ledger.entries():
+            calls += entry.kind == "answer"
+            failed += entry.kind == "failed"
+            stages[str(entry.request.get("stage"))] += 1
+            if entry.usage:
+                prompt += entry.usage["prompt_tokens"]
+                completion += entry.usage["completion_tokens"]
+    finally:
+        ledger.close()
+    return Spent(calls, failed, prompt, completion, stages)

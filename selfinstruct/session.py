@@ -1,0 +1,185 @@
+"""One sitting at a run: begin or resume it, grow it, and leave it whole, however it ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from selfinstruct.bootstrap import Bootstrap
+from selfinstruct.directory import RunDirectory
+from selfinstruct.errors import DiskFull, EndpointFailed, SettingsError
+from selfinstruct.filters import Filter
+from selfinstruct.interrupts import run_interruptibly
+from selfinstruct.ledger import Ledger, Recorded
+from selfinstruct.llm import LLM
+from selfinstruct.llm.limits import Slots
+from selfinstruct.llm.retry import Retrying
+from selfinstruct.prepare import Setup, prepare, teacher
+from selfinstruct.progress import Progress
+from selfinstruct.replay import load
+from selfinstruct.run import Run
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from selfinstruct.settings import Options
+
+logger = logging.getLogger("selfinstruct")
+
+
+def generate(
+    path: str | os.PathLike[str],
+    *,
+    llm: LLM | None = None,
+    filters: Sequence[Filter] = (),
+    progress: bool | None = None,
+    **options: Unpack[Options],
+) -> Run:
+    """Grow a data set from seed tasks into the run directory `path`, or go on with the run that is there.
+
+    Calling it again with the same arguments resumes a run that was stopped or killed, and repeats no call; options that
+    are not given are taken from the run. `selfinstruct.settings.Settings` lists the options with their meanings.
+
+    Args:
+        path: the run directory.
+        llm: a language model of your own (`model=` takes it as well), in the place of an endpoint.
+        filters: rules of your own, asked after the built-in ones; see `selfinstruct.filters`.
+        progress: show a progress line; by default in notebooks and at terminals.
+
+    Returns:
+        The run. `stopped` says why, where it ended before the target: saturated, interrupted, ...
+
+    Raises:
+        SettingsError: an option, or the change of an option on a resume, cannot be used.
+        RunError: the directory cannot be used: locked, damaged, disk full.
+        EndpointFailed: the endpoint gave no answer any more. What was answered is kept; call again to go on.
+        KeyboardInterrupt: interrupted a second time while the answers in flight were awaited.
+
+    Example:
+        >>> run = generate("runs/first", model="demo", num_tasks=20)  # doctest: +SKIP
+    """
+    with _Session.opened(path, llm, filters, progress, options) as session:
+        run_interruptibly(session.grow, session.stop)
+    return session.run()
+
+
+async def agenerate(
+    path: str | os.PathLike[str],
+    *,
+    llm: LLM | None = None,
+    filters: Sequence[Filter] = (),
+    progress: bool | None = None,
+    **options: Unpack[Options],
+) -> Run:
+    """The same as `generate` for asynchronous code; cancelling it stops at once and keeps every answer."""
+    with _Session.opened(path, llm, filters, progress, options) as session:
+        await session.grow()
+    return session.run()
+
+
+class _Session:
+    def __init__(self, directory: RunDirectory, setup: Setup, ledger: Ledger, llm: LLM, progress: bool | None) -> None:
+        self._directory, self._setup, self._ledger, self._llm = directory, setup, ledger, llm
+        self._progress = progress
+        self._growing: Bootstrap | None = None
+        self._stop_early: str | None = None
+
+    @classmethod
+    @contextmanager
+    def opened(
+        cls,
+        path: str | os.PathLike[str],
+        llm: LLM | None,
+        filters: Sequence[Filter],
+        progress: bool | None,
+        options: Mapping[str, Any],
+    ) -> Iterator[_Session]:
+        """Hold the directory's lock, and derive its files at the end, however the sitting ends."""
+        directory = RunDirectory(path)
+        options, llm = _with_own_model(options, llm)
+        setup = prepare(directory, options, filters, load_run=_carried_tasks)
+        llm = llm or teacher(setup, lambda: directory.write_settings(setup.stored))
+        with directory.locked():
+            directory.write(setup.stored, [*setup.seeds, *setup.carried])
+            ledger = Ledger(directory.ledger_path)
+            session = cls(directory, setup, ledger, llm, progress)
+            try:
+                session._announce_changes()
+                yield session
+            except EndpointFailed as error:
+                raise EndpointFailed(
+                    f"{error}\n{len(ledger):,} answers are kept in {directory}; the same command goes on from there."
+                ) from error
+            except DiskFull:
+                raise
+            finally:
+                ledger.close()
+                session._derive()
+
+    async def grow(self) -> None:
+        setup, settings = self._setup, self._setup.settings
+        slots = Slots(settings.concurrency)
+        recorded = Recorded(Retrying(self._llm, slots, settings.give_up), self._ledger, self._versions)
+        bar = Progress(settings.num_tasks, self._progress)
+        self._growing = growing = Bootstrap(
+            settings, setup.method, setup.rules, setup.pool(), setup.stage(), recorded, slots, bar.update
+        )
+        if self._stop_early:
+            growing.stop(self._stop_early)
+        try:
+            await growing.run()
+        finally:
+            bar.close(growing)
+            if (close := getattr(self._llm, "close", None)) is not None:
+                await close()
+
+    def stop(self, reason: str) -> None:
+        self._stop_early = reason
+        if self._growing is not None:
+            self._growing.stop(reason)
+
+    def run(self) -> Run:
+        """The run as this sitting leaves it."""
+        assert self._growing is not None
+        result = self._growing.result()
+        tasks = [*self._setup.carried, *result.tasks]
+        return Run(self._directory.path, self._setup.settings, tasks, result.rejected, result.stopped)
+
+    def _derive(self) -> None:
+        if self._growing is not None:
+            run = self.run()
+            self._directory.write_derived(list(run.tasks), list(run.rejected))
+
+    def _announce_changes(self) -> None:
+        changed = self._setup.changed
+        if not changed:
+            return
+        stages = {"instances"} | ({"classify"} if any(name.startswith("classify") for name in changed) else set())
+        again = sum(key.partition("/")[0] in stages for key in self._ledger.keys())
+        logger.warning(
+            "%s changed: up to %s calls of the run are made again", ", ".join(changed), f"{again:,}"
+        )
+
+    def _versions(self) -> str:
+        return f"it was begun with selfinstruct {self._setup.stored.version}, this is {version('selfinstruct')}"
+
+
+def _with_own_model(options: Mapping[str, Any], llm: LLM | None) -> tuple[dict[str, Any], LLM | None]:
+    """Take a model object that was given as `model=`, and name the model of the settings after the object."""
+    given = dict(options)
+    if llm is None and hasattr(given.get("model"), "complete"):
+        llm = given.pop("model")
+    if llm is None:
+        return given, None
+    if not isinstance(llm, LLM):
+        raise SettingsError(f"{llm!r} is no language model: it has no method `async complete(request)`")
+    given.setdefault("model", str(getattr(llm, "model", None) or type(llm).__name__))
+    return given, llm
+
+
+def _carried_tasks(path: str) -> Sequence[Any]:
+    return load(path).tasks

@@ -1,0 +1,225 @@
+"""The values that travel through the program, and reading tasks from the shapes that people have."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonlines
+import orjson
+
+from selfinstruct.errors import SeedsError
+from selfinstruct.text import collapse
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One example of a task: an input, empty where the instruction needs none, and its output."""
+
+    input: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """An instruction with its instances, and where it came from.
+
+    Seeds have no `request`. Generated tasks carry the index of the request and the position in its answer that they
+    were read from, and the method and model that wrote them.
+    """
+
+    id: str
+    instruction: str
+    instances: tuple[Instance, ...] = ()
+    is_classification: bool = False
+    request: int | None = None
+    position: int | None = None
+    method: str | None = None
+    model: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The task as a row of tasks.jsonl."""
+        return {
+            "id": self.id,
+            "instruction": self.instruction,
+            "is_classification": self.is_classification,
+            "instances": [{"input": one.input, "output": one.output} for one in self.instances],
+            "request": self.request,
+            "position": self.position,
+            "method": self.method,
+            "model": self.model,
+        }
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Task:
+        """Read a row of tasks.jsonl back."""
+        instances = tuple(Instance(one["input"], one["output"]) for one in row["instances"])
+        return cls(**{**row, "instances": instances})
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A task as an answer proposed it, before any filter has seen it."""
+
+    instruction: str
+    instances: tuple[Instance, ...] = ()
+    is_classification: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why something was turned down: the rule, and the evidence that a reader can check.
+
+    `score` is what the rule measured, `neighbour` the id of the task that it was measured against, and `detail` says
+    the rest in words.
+    """
+
+    rule: str
+    score: float | None = None
+    neighbour: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A piece of a model's answer that became nothing, and the rule that says why."""
+
+    text: str
+    rule: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row of rejected.jsonl: what was paid for and not used, with its reason."""
+
+    id: str
+    stage: str
+    rule: str
+    text: str
+    score: float | None = None
+    neighbour: str | None = None
+    detail: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """The rule and its evidence in one line, such as "rouge 0.83 with 'Sort a list of numbers.'"."""
+        parts = [self.rule]
+        if self.score is not None:
+            parts.append(f"{self.score:.2f}")
+        if self.neighbour is not None:
+            parts.append(f"with {self.detail!r}" if self.detail else f"with {self.neighbour}")
+        elif self.detail:
+            parts.append(f"({self.detail})")
+        return " ".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rejection as a row of rejected.jsonl."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Rejected:
+        """Read a row of rejected.jsonl back."""
+        return cls(**row)
+
+
+def packaged_seeds(language: str = "en") -> Path:
+    """The path of the seed tasks that come with the package, in English ("en") or Chinese ("zh")."""
+    package = Path(__file__).parent
+    for folder in (package / "seeds", package.parent / "seeds"):
+        path = folder / f"{language}.jsonl"
+        if path.is_file():
+            return path
+    raise SeedsError(f"no packaged seeds for the language {language!r}: there are 'en' and 'zh'")
+
+
+def read_seeds(path: str | Path) -> list[Task]:
+    """Read tasks from JSON lines or a JSON array, in the Self-Instruct or the Alpaca shape.
+
+    Self-Instruct: `{"id", "instruction", "instances": [{"input", "output"}], "is_classification"}`.
+    Alpaca: `{"instruction", "input", "output"}`. Only the instruction is required; rows without an id are numbered.
+
+    Raises:
+        SeedsError: the file is missing, is not JSON, or a row is no task; the message gives file and row.
+    """
+    path = Path(path)
+    return _tasks(_rows(path), str(path))
+
+
+def tasks_from(rows: Iterable[Task | Mapping[str, Any]]) -> list[Task]:
+    """The same from rows in memory; tasks are taken as they are.
+
+    Raises:
+        SeedsError: a row is no task.
+    """
+    named = ((f"seed {n}", vars(row) if isinstance(row, Task) else row) for n, row in enumerate(rows, 1))
+    return _tasks(named, "seeds")
+
+
+def _tasks(rows: Iterable[tuple[str, Any]], source: str) -> list[Task]:
+    tasks: list[Task] = []
+    seen: set[str] = set()
+    for where, row in rows:
+        task = _read_task(row, where, f"seed_{len(tasks)}")
+        if task.id in seen:
+            raise SeedsError(f"{where}: the id {task.id!r} stands twice; give each task an id of its own, or none")
+        seen.add(task.id)
+        tasks.append(task)
+    if not tasks:
+        raise SeedsError(f"{source}: no task in it; a row is at least {{\"instruction\": \"...\"}}")
+    return tasks
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Any]]:
+    try:
+        content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    except OSError as error:
+        raise SeedsError(f"{path}: cannot be read ({error.strerror}); check the path given as seeds") from error
+    if content.lstrip().startswith(b"["):
+        try:
+            rows = orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            raise SeedsError(f"{path}: not a JSON array: {error}") from error
+        yield from ((f"{path}, item {number}", row) for number, row in enumerate(rows, 1))
+        return
+    try:
+        for number, row in enumerate(jsonlines.Reader(io.BytesIO(content), loads=orjson.loads).iter(skip_empty=True), 1):  # type: ignore[arg-type]
+            yield f"{path}, row {number}", row
+    except jsonlines.InvalidLineError as error:
+        raise SeedsError(f"{path}, line {error.lineno}: not JSON: {error}") from error
+
+
+def _read_task(row: Any, where: str, default_id: str) -> Task:
+    if not isinstance(row, Mapping):
+        raise SeedsError(f"{where}: a task is a JSON object, this is {type(row).__name__}")
+    instruction = row.get("instruction")
+    if not isinstance(instruction, str) or not instruction.strip():
+        raise SeedsError(f"{where}: no \"instruction\"; its fields are {', '.join(row) or 'none'}")
+    instances = row.get("instances")
+    if instances is None:
+        instances = [{"input": row.get("input"), "output": row["output"]}] if row.get("output") else []
+    try:
+        read = tuple(_read_instances(instances))
+    except (TypeError, KeyError) as error:
+        raise SeedsError(f'{where}: "instances" is a list of {{"input": "...", "output": "..."}} ({error!r})') from error
+    return Task(
+        id=str(row.get("id", default_id)),
+        instruction=collapse(instruction),
+        instances=read,
+        is_classification=row.get("is_classification") is True,
+    )
+
+
+def _read_instances(instances: Iterable[Mapping[str, Any] | Instance]) -> Iterator[Instance]:
+    for each in instances:
+        one = vars(each) if isinstance(each, Instance) else each
+        given, output = one.get("input") or "", one["output"]
+        if not isinstance(given, str) or not isinstance(output, str):
+            raise TypeError("input and output are texts")
+        yield Instance("" if given.strip().casefold() in NO_INPUT else given, output)
+
+
+NO_INPUT = frozenset({"<noinput>", "<no input>", "noinput", "no input"})
