@@ -144,7 +144,9 @@ class Bootstrap:
                     if furnished.task.instances:
                         result.tasks.append(furnished.task)
                     else:
-                        result.rejected.append(Rejected(item.id, "instances", "no_instance", item.instruction))
+                        why = ", ".join(dict.fromkeys(row.rule for row in furnished.rejected)) or "an empty answer"
+                        failed = Rejected(item.id, "instances", "no_instance", item.instruction, detail=why)
+                        result.rejected.append(failed)
             if len(result.tasks) == wanted:
                 return result
         result.stopped = "saturated" if self._saturated() else self.stopped or "unfinished"

@@ -230,12 +230,14 @@ ENDINGS = {
 def _summary(run: Run) -> str:
     classification = sum(task.is_classification for task in run.tasks)
     spent = run.spent
+    failed = f", {spent.failed:,} failed for good" if spent.failed else ""
     reasons = ", ".join(f"{rule} {number:,}" for rule, number in run.rejections.most_common(8))
     lines = [
-        f"{run.path}: {len(run.tasks):,} of {run.settings.num_tasks:,} tasks ({classification:,} classification), "
-        f"{len(run.dataset):,} rows; {ENDINGS.get(run.stopped, run.stopped)}",
-        f"  {spent.calls:,} calls, {spent.prompt_tokens:,} tokens in, {spent.completion_tokens:,} out"
-        + (f", {spent.failed:,} failed for good" if spent.failed else ""),
+        (
+            f"{run.path}: {len(run.tasks):,} of {run.settings.num_tasks:,} tasks ({classification:,} classification), "
+            f"{len(run.dataset):,} rows; {ENDINGS.get(run.stopped, run.stopped)}"
+        ),
+        f"  {spent.calls:,} calls, {spent.prompt_tokens:,} tokens in, {spent.completion_tokens:,} out{failed}",
         f"  rejected: {reasons or 'nothing'}",
     ]
     if run.is_demo:

@@ -102,9 +102,13 @@ class RunDirectory:
             row = orjson.loads(path.read_bytes())
             return Stored(**{**row, "settings": Settings(**row["settings"])})
         except FileNotFoundError as error:
-            raise RunError(f"{self}: no run here (there is no {SETTINGS}); begin one with `selfinstruct generate {self}`") from error
+            raise RunError(
+                f"{self}: no run here (there is no {SETTINGS}); begin one with `selfinstruct generate {self}`"
+            ) from error
         except (ValueError, KeyError, TypeError, SettingsError) as error:
-            raise RunError(f"{path}: cannot be read as settings ({error}); was it written by a later version?") from error
+            raise RunError(
+                f"{path}: cannot be read as settings ({error}); was it written by a later version?"
+            ) from error
 
     def write(self, stored: Stored, seeds: Iterable[Task]) -> None:
         """Write settings.json and seeds.jsonl."""
@@ -162,7 +166,7 @@ class RunDirectory:
             raise RunError(f"{path}: missing; `selfinstruct generate {self}` writes it again from the ledger")
         try:
             with open(path, "rb") as file:
-                yield from jsonlines.Reader(file, loads=orjson.loads)  # type: ignore[arg-type]
+                yield from jsonlines.Reader(file, loads=orjson.loads)
         except jsonlines.InvalidLineError as error:
             raise RunError(f"{path}, line {error.lineno}: {error}") from error
 
@@ -171,7 +175,12 @@ def dataset_rows(tasks: Iterable[Task]) -> Iterator[dict[str, str]]:
     """One row an instance: id (task and number), instruction, input, output."""
     for task in tasks:
         for number, one in enumerate(task.instances):
-            yield {"id": f"{task.id}.{number}", "instruction": task.instruction, "input": one.input, "output": one.output}
+            yield {
+                "id": f"{task.id}.{number}",
+                "instruction": task.instruction,
+                "input": one.input,
+                "output": one.output,
+            }
 
 
 def _line(row: Mapping[str, Any]) -> bytes:

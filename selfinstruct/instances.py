@@ -139,7 +139,7 @@ def _no_verdict(task: Task, answer: str, detail: str) -> Rejected:
 def keep_instances(task: Task, parsed: Parsed[Instance], most: int) -> tuple[tuple[Instance, ...], list[Rejected]]:
     """The instances of a task that pass the rules, and rows for all the other pieces of the answer."""
     kept, dropped = check_instances(parsed.items, most)
-    pieces: list[tuple[str, Verdict]] = [(piece.text, Verdict(piece.rule, detail=piece.detail)) for piece in parsed.dropped]
+    pieces = [(piece.text, Verdict(piece.rule, detail=piece.detail)) for piece in parsed.dropped]
     pieces += [(f"{one.input}\n{one.output}".strip(), reason) for one, reason in dropped]
     return kept, [
         Rejected(f"{task.id}-x{number}", "instances", reason.rule, text, detail=reason.detail)

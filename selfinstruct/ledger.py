@@ -11,7 +11,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -88,10 +88,20 @@ class Ledger:
         self._unsynced = threading.Event()
         self._closing = threading.Event()
         if writable or path.exists():
-            self._file = open(path, "a+b" if writable else "rb", buffering=0)
-            self._read_index(writable)
+            self._file = open(path, "a+b" if writable else "rb", buffering=0)  # noqa: SIM115 - close() closes it
+            try:
+                self._read_index(writable)
+            except BaseException:
+                self._file.close()
+                raise
         if writable:
             threading.Thread(target=self._keep_synced, name="ledger-sync", daemon=True).start()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -99,9 +109,9 @@ class Ledger:
     def __contains__(self, key: object) -> bool:
         return key in self._places
 
-    def keys(self) -> Iterable[str]:
+    def __iter__(self) -> Iterator[str]:
         """The keys that have an answer or a failure, in the order of the file."""
-        return self._places.keys()
+        return iter(self._places)
 
     @property
     def size(self) -> int:

@@ -193,15 +193,14 @@ def _refuse(directory: RunDirectory, stored: Stored, name: str, before: Any, now
 
 
 def _template_names(method: Any) -> tuple[str, ...]:
-    if isinstance(method, str):
-        needs_instances = method != "alpaca"
-    else:
-        needs_instances = getattr(method, "needs_instances", True)
+    needs_instances = method != "alpaca" and getattr(method, "needs_instances", True)
     return (*methods.TEMPLATES.get(_name(method), ()), *(instances.TEMPLATES if needs_instances else ()))
 
 
 def _name(method: Any) -> str:
-    return method if isinstance(method, str) else str(getattr(method, "name", None) or getattr(method, "__name__", method))
+    if isinstance(method, str):
+        return method
+    return str(getattr(method, "name", None) or getattr(method, "__name__", method))
 
 
 def _seeds_name(seeds: Any) -> str | None:

@@ -41,7 +41,8 @@ class Preview:
             [
                 *parts,
                 "--- bounds",
-                f"{low:,} to {high:,} calls; at most {self.prompt_tokens:,} tokens in and {self.completion_tokens:,} out",
+                f"{low:,} to {high:,} calls",
+                f"at most {self.prompt_tokens:,} tokens in and {self.completion_tokens:,} out",
                 "no call was made",
             ]
         )
@@ -77,7 +78,11 @@ def _stage_requests(setup: Setup) -> list[Request]:
     example = setup.seeds[0]
     stage = setup.stage()
     task = Task("example", example.instruction, is_classification=example.is_classification)
-    return [stage.verdict_request(task), stage.verdict_again_request(task, "It depends."), stage.instances_request(task)]
+    return [
+        stage.verdict_request(task),
+        stage.verdict_again_request(task, "It depends."),
+        stage.instances_request(task),
+    ]
 
 
 def _parameters(request: Request) -> str:

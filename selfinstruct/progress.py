@@ -24,6 +24,7 @@ class Progress:
         in_notebook = "ipykernel" in sys.modules
         disable = not show if show is not None or in_notebook else None
         self._bar = tqdm(total=total, unit="task", disable=False if in_notebook and show is None else disable)
+        self._total = total
         self._shown_at = 0.0
 
     def update(self, growing: Bootstrap) -> None:
@@ -43,5 +44,5 @@ class Progress:
             kept, candidates = growing.acceptance
             share = f"{kept / candidates:.0%}" if candidates else "-"
             self._bar.set_postfix_str(f"{growing.llm.calls:,} calls, {share} accepted", refresh=False)
-        self._bar.n = min(growing.done, self._bar.total)
+        self._bar.n = min(growing.done, self._total)
         self._bar.refresh()

@@ -51,8 +51,9 @@ def refilter(run: Run, *, max_rouge: float) -> Run:
     """Decide again on a run's recorded candidates with another ROUGE-L threshold; see `Run.refilter`."""
     directory = RunDirectory(run.path)
     setup = prepare(directory, {})
-    settings = replace(setup.settings, max_rouge=max_rouge, num_tasks=10_000_000, saturation=0.0)
-    setup = replace(setup, stored=replace(setup.stored, settings=settings))
+    settings = replace(setup.settings, max_rouge=max_rouge)
+    unbounded = replace(settings, num_tasks=10_000_000, saturation=0.0)
+    setup = replace(setup, stored=replace(setup.stored, settings=unbounded))
     result = _replay(directory, setup, _Refilter, _AnyDigest)
     return Run(directory.path, settings, [*setup.carried, *result.tasks], result.rejected)
 
@@ -60,21 +61,18 @@ def refilter(run: Run, *, max_rouge: float) -> Run:
 def _replay(
     directory: RunDirectory, setup: Setup, loop: type[Bootstrap], recorded: type[Recorded]
 ) -> Result:
-    ledger = Ledger(directory.ledger_path, writable=False)
     results: list[Result] = []
 
     async def grow() -> None:
         slots = Slots(setup.settings.concurrency)
         slots.close()
-        llm = recorded(_Nobody(), ledger)
-        growing = loop(setup.settings, setup.method, setup.rules, setup.pool(), setup.stage(), llm, slots)
-        await growing.run()
+        with Ledger(directory.ledger_path, writable=False) as ledger:
+            llm = recorded(_Nobody(), ledger)
+            growing = loop(setup.settings, setup.method, setup.rules, setup.pool(), setup.stage(), llm, slots)
+            await growing.run()
         results.append(growing.result())
 
-    try:
-        run_interruptibly(grow, lambda _: None)
-    finally:
-        ledger.close()
+    run_interruptibly(grow, lambda _: None)
     return results[0]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from selfinstruct.directory import RunDirectory, dataset_rows
 from selfinstruct.ledger import Ledger
@@ -139,8 +139,7 @@ def _spent(path: Path) -> Spent:
         return Spent()
     calls = failed = prompt = completion = 0
     stages: Counter[str] = Counter()
-    ledger = Ledger(directory.ledger_path, writable=False)
-    try:
+    with Ledger(directory.ledger_path, writable=False) as ledger:
         for entry in ledger.entries():
             calls += entry.kind == "answer"
             failed += entry.kind == "failed"
@@ -148,6 +147,4 @@ def _spent(path: Path) -> Spent:
             if entry.usage:
                 prompt += entry.usage["prompt_tokens"]
                 completion += entry.usage["completion_tokens"]
-    finally:
-        ledger.close()
     return Spent(calls, failed, prompt, completion, stages)

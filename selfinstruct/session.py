@@ -159,7 +159,7 @@ class _Session:
         if not changed:
             return
         stages = {"instances"} | ({"classify"} if any(name.startswith("classify") for name in changed) else set())
-        again = sum(key.partition("/")[0] in stages for key in self._ledger.keys())
+        again = sum(key.partition("/")[0] in stages for key in self._ledger)
         logger.warning(
             "%s changed: up to %s calls of the run are made again", ", ".join(changed), f"{again:,}"
         )

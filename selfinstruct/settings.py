@@ -40,7 +40,7 @@ class Settings:
     api: Api = _setting("chat", "fixed", "Chat messages, or plain prompts for a base model.")
     method: str = _setting("self-instruct", "fixed", "How tasks are written: self-instruct or alpaca.")
     seeds: str | None = _setting(
-        None, "fixed", "Seed tasks, .jsonl or .json in the Self-Instruct or the Alpaca shape (default: packaged, English)."
+        None, "fixed", "Seed tasks, .jsonl or .json in the Self-Instruct or Alpaca shape (default: packaged, English)."
     )
     from_run: str | None = _setting(
         None, "fixed", "Begin with the tasks of another run in the pool.", option="--from"
@@ -52,7 +52,7 @@ class Settings:
     seed: int = _setting(42, "fixed", "Seed of the sampling.")
     lookahead: float = _setting(0.25, "fixed", "Share of the requests that may be under way unseen.")
     seed_examples: int | None = _setting(None, "fixed", "Seed tasks shown in each instruction prompt (6; alpaca 3).")
-    pool_examples: int | None = _setting(None, "fixed", "Generated tasks shown in each instruction prompt (2; alpaca 0).")
+    pool_examples: int | None = _setting(None, "fixed", "Generated tasks shown in each of these prompts (2; alpaca 0).")
     classification_only: bool = _setting(False, "fixed", "Ask for classification tasks only, with such seeds.")
     min_words: int = _setting(4, "fixed", "Fewest words of an instruction.")
     max_words: int = _setting(150, "fixed", "Most words of an instruction.")
@@ -113,7 +113,7 @@ _TUPLES = ("base_url", "api_key_env", "keywords", "banned_starts")
 
 def scope_of(name: str) -> Scope:
     """Whether a resumed run may change the setting."""
-    return next(one.metadata["scope"] for one in fields(Settings) if one.name == name)  # type: ignore[no-any-return]
+    return next(one.metadata["scope"] for one in fields(Settings) if one.name == name)
 
 
 _RANGES: dict[str, tuple[float, float]] = {

@@ -169,7 +169,7 @@ def _tasks(rows: Iterable[tuple[str, Any]], source: str) -> list[Task]:
         seen.add(task.id)
         tasks.append(task)
     if not tasks:
-        raise SeedsError(f"{source}: no task in it; a row is at least {{\"instruction\": \"...\"}}")
+        raise SeedsError(source + ': no task in it; a row is at least {"instruction": "..."}')
     return tasks
 
 
@@ -186,8 +186,8 @@ def _rows(path: Path) -> Iterator[tuple[str, Any]]:
         yield from ((f"{path}, item {number}", row) for number, row in enumerate(rows, 1))
         return
     try:
-        for number, row in enumerate(jsonlines.Reader(io.BytesIO(content), loads=orjson.loads).iter(skip_empty=True), 1):  # type: ignore[arg-type]
-            yield f"{path}, row {number}", row
+        lines = jsonlines.Reader(io.BytesIO(content), loads=orjson.loads).iter(skip_empty=True)
+        yield from ((f"{path}, row {number}", row) for number, row in enumerate(lines, 1))
     except jsonlines.InvalidLineError as error:
         raise SeedsError(f"{path}, line {error.lineno}: not JSON: {error}") from error
 
@@ -197,14 +197,15 @@ def _read_task(row: Any, where: str, default_id: str) -> Task:
         raise SeedsError(f"{where}: a task is a JSON object, this is {type(row).__name__}")
     instruction = row.get("instruction")
     if not isinstance(instruction, str) or not instruction.strip():
-        raise SeedsError(f"{where}: no \"instruction\"; its fields are {', '.join(row) or 'none'}")
+        raise SeedsError(f'{where}: no "instruction"; its fields are {", ".join(row) or "none"}')
     instances = row.get("instances")
     if instances is None:
         instances = [{"input": row.get("input"), "output": row["output"]}] if row.get("output") else []
     try:
         read = tuple(_read_instances(instances))
     except (TypeError, KeyError) as error:
-        raise SeedsError(f'{where}: "instances" is a list of {{"input": "...", "output": "..."}} ({error!r})') from error
+        shape = '{"input": "...", "output": "..."}'
+        raise SeedsError(f'{where}: "instances" is a list of {shape} ({error!r})') from error
     return Task(
         id=str(row.get("id", default_id)),
         instruction=collapse(instruction),

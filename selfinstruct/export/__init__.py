@@ -72,7 +72,7 @@ def _write(rows: Sequence[Row], path: Path, format: str, seed: int, card: Callab
 
 def _write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     with open(path, "wb") as file:
-        jsonlines.Writer(file, dumps=orjson.dumps).write_all(records)  # type: ignore[arg-type]
+        jsonlines.Writer(file, dumps=orjson.dumps).write_all(records)
 
 
 def to_dataset(rows: Sequence[Row]) -> datasets.Dataset:

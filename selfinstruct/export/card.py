@@ -22,8 +22,10 @@ def write_card(run: Run) -> str:
     if run.is_demo:
         lines += [DEMO, ""]
     lines += [
-        f"{len(run.dataset):,} rows of {len(run.tasks):,} tasks ({classification:,} classification tasks); "
-        f"{with_input:,} rows have an input. Columns: `id`, `instruction`, `input`, `output`.",
+        (
+            f"{len(run.dataset):,} rows of {len(run.tasks):,} tasks ({classification:,} classification tasks); "
+            f"{with_input:,} rows have an input. Columns: `id`, `instruction`, `input`, `output`."
+        ),
         "",
         "## How it was made",
         "",
@@ -36,8 +38,10 @@ def write_card(run: Run) -> str:
         )
         + ". Its terms of use apply to this data; check them.",
         f"- Seeds: {settings.seeds or 'the English seed tasks that come with selfinstruct'}.",
-        f"- An instruction was admitted at a ROUGE-L below {settings.max_rouge:g} to every seed and every earlier one "
-        f"(words: {settings.tokenizer}), with {settings.min_words} to {settings.max_words} words.",
+        (
+            f"- An instruction was admitted at a ROUGE-L below {settings.max_rouge:g} to every seed and every earlier "
+            f"one (words: {settings.tokenizer}), with {settings.min_words} to {settings.max_words} words."
+        ),
         f"- Sampling seed {settings.seed}."
         + (f" The run ended early: {run.stopped}." if run.stopped else " The run reached its target."),
         "",

@@ -75,7 +75,7 @@ def _write_instructions(request: Request, draw: Draw) -> str:
     return f"{draw.pick(_GREETINGS)}\n\n{answer}" if draw.chance(0.03) else answer
 
 
-_GREETINGS = ("Sure! Here are the new tasks:", "Certainly, here is the continued list.", "Of course! I hope these help:")
+_GREETINGS = ("Sure! Here are the new tasks:", "Certainly, here is the continued list.", "Of course! Here you are:")
 _CLOSINGS = ("Let me know if you would like more of them!", "I hope that these tasks are useful.")
 
 
@@ -191,10 +191,13 @@ def _write_instances(request: Request, draw: Draw) -> str:
     return answer if request.prompt is None else f"\n{answer}"
 
 
+_PLACEHOLDER = '(The demo teacher knows only its own tasks. A real model would answer this one: "{}")'
+
+
 def _correct_pairs(instruction: str, draw: Draw) -> list[Pair]:
     known = recognise(instruction)
     if known is None:
-        return [("", f'(The demo teacher knows only its own tasks. A real model would answer this one: "{instruction}")')]
+        return [("", _PLACEHOLDER.format(instruction))]
     skill, given = known
     return skill.instances(given, draw)
 

@@ -1,4 +1,4 @@
-"""What the demo teacher can do: each skill proposes an instruction, knows it again, and writes correct examples of it."""
+"""What the demo teacher can do: each skill proposes instructions, knows its own again, and solves them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import cache, cached_property
+from itertools import pairwise
 from random import Random
 from typing import TypeVar
 
@@ -26,9 +27,11 @@ class Draw:
         self._random = Random(seed).random
 
     def fraction(self) -> float:
+        """A number from 0 up to, but not including, 1."""
         return self._random()
 
     def chance(self, probability: float) -> bool:
+        """True as often as the probability says."""
         return self._random() < probability
 
     def whole(self, low: int, high: int) -> int:
@@ -36,6 +39,7 @@ class Draw:
         return low + int(self._random() * (high - low + 1))
 
     def pick(self, choices: Sequence[T]) -> T:
+        """One member, each as likely as any other."""
         return choices[int(self._random() * len(choices))]
 
     def sample(self, choices: Sequence[T], count: int) -> list[T]:
@@ -44,6 +48,7 @@ class Draw:
         return [rest.pop(int(self._random() * len(rest))) for _ in range(count)]
 
     def shuffled(self, choices: Sequence[T]) -> list[T]:
+        """All members in random order."""
         return self.sample(choices, len(choices))
 
 
@@ -250,12 +255,13 @@ def _clock(earliest: int, latest: int) -> Made:
 
 
 def _sentence(draw: Draw) -> str:
-    verb = draw.pick(bank.PAST_VERBS)[1]
+    verb = draw.pick(list(bank.PAST_VERBS.values()))
     return _capital(f"{draw.pick(bank.SUBJECTS)} {verb} {draw.pick(bank.OBJECTS)} {draw.pick(bank.SPOTS)}.")
 
 
 def _dates(first_year: int) -> Made:
-    return Made(lambda draw: _day(date(first_year, 1, 1) + timedelta(days=draw.whole(0, 4_000))), r"\d+ [A-Z][a-z]+ \d{4}")
+    first = date(first_year, 1, 1)
+    return Made(lambda draw: _day(first + timedelta(days=draw.whole(0, 4_000))), r"\d+ [A-Z][a-z]+ \d{4}")
 
 
 def _day(day: date) -> str:
@@ -345,7 +351,7 @@ SHARED: dict[str, Slot] = {
     "setting": _composed(
         "{^person} in {town} prepares {event} {venue}.",
         "{name} has started a new job at {firm} in {town}.",
-        "{^guests} meet {venue} {when}, and {person} leads the group.",
+        "{^guests} meet {venue}, and {person} leads the group.",
         "{^event} {venue} is only a week away, and {name} from {town} is in charge.",
         "{name} and {person} sort out the papers of {firm} {when}.",
         "{^firm} in {town} is in a hurry, because {trouble}.",
@@ -359,7 +365,7 @@ SHARED: dict[str, Slot] = {
     "use": _composed(
         "{^person} in {town} needs the answer for {event}.",
         "{name} will read your answer to {guests} {when}.",
-        "The answer is for {firm} in {town}, where {name} waits for it {when}.",
+        "The answer is for {firm}, where {name} waits for it {when}.",
         "{^person} asks on behalf of {guests} in {town}.",
         "This is the third task on a sheet that {name} made for {event} {venue}.",
         "Keep your answer short, since {person} reads it {when}.",
@@ -367,10 +373,14 @@ SHARED: dict[str, Slot] = {
         "Nobody at {firm} in {town} was sure {when}.",
         "{name} would like to show the answer to {person} {venue}.",
         "Remember that {guests} will see it at {event} {venue}.",
-        "Nothing else is needed by {name}, {person} from {town}.",
+        "{name}, {person} from {town}, needs nothing else.",
         "It will be checked {when} by {person} and discussed {venue}.",
     ),
 }
+
+
+def _row(rows: Mapping[str, str], draw: Draw) -> Pair:
+    return draw.pick(list(rows.items()))
 
 
 def _verdict(given: Given, holds: bool) -> str:
@@ -382,9 +392,11 @@ def _verdict(given: Given, holds: bool) -> str:
 
 @_skill(
     "shopping",
-    "{name} buys {few} {goods} at ${price} each and {few2} {goods2} at ${price2} each {when}. How much is that altogether?",
+    "{name} buys {few} {goods} at ${price} each and {few2} {goods2} at ${price2} each {when}. How much is that "
+    "altogether?",
     "What does {person} pay at {firm} for {few} {goods} (${price} apiece) plus {few2} {goods2} (${price2} apiece)?",
-    "Add up this order from {town}, with both subtotals: {few} {goods} at ${price} each, {few2} {goods2} at ${price2} each.",
+    "Add up this order from {town}, with both subtotals: {few} {goods} at ${price} each, {few2} {goods2} at "
+    "${price2} each.",
     weight=4,
 )
 def _shopping(given: Given, draw: Draw) -> Pair:
@@ -415,7 +427,7 @@ def _change(given: Given, draw: Draw) -> Pair:
     "sharing",
     "{name} divides {many} {goods} equally among {few} {groups} {when}. How many does each get, and how many are left?",
     "If {person} packs {many} {goods} into parcels of {some} for {event}, how many parcels are full, and what remains?",
-    "{^firm} has {many} {goods} for {few} {groups}. Tell {name} how many go to each and how many stay behind.",
+    "{^firm} has {many} {goods} for {few} {groups}. Tell {name} how many each gets and how many stay behind.",
 )
 def _sharing(given: Given, draw: Draw) -> Pair:
     size = int(given["few"] if "few" in given else given["some"])
@@ -427,9 +439,9 @@ def _sharing(given: Given, draw: Draw) -> Pair:
 @_skill(
     "journey",
     "A {vehicle} with {some} {goods} on board leaves {town} at {clock} and is under way for {hours} hours and "
-    "{quarter} minutes. When does it arrive?",
-    "How far does {person} from {town} travel by {vehicle} in {hours} hours and {quarter} minutes at a steady "
-    "{speed} kilometres an hour?",
+    "{quarter} minutes. When does it arrive at {firm}?",
+    "How far does {person} get by {vehicle} in {hours} hours and {quarter} minutes at {speed} "
+    "kilometres an hour? {use}",
     "{name} sets out from {town} at {clock} {when}, drives {hours} hours and {quarter} minutes and rests "
     "{few} minutes at {firm}. Give the time of arrival.",
     vehicle=("night bus", "slow train", "ferry", "cargo barge", "delivery van", "camper van", "tram", "steam train"),
@@ -448,11 +460,11 @@ def _journey(given: Given, draw: Draw) -> Pair:
 @_skill(
     "end time",
     "{^event} {venue} opens at {clock}, lasts {hours} hours and {quarter} minutes and has a break of {few} "
-    "minutes. When is it over? {use}",
+    "minutes. When is it over for {guests}?",
     "Tell {guests} when they can leave: {name} starts at {clock}, speaks for {quarter} minutes, takes "
     "{quarter2} minutes of questions and shows slides of {town} for {some} minutes.",
-    "{setting} The talk begins at {clock}, and {quarter} minutes of speeches and {some} minutes of dancing "
-    "are planned. When will everyone be free?",
+    "{setting} The talk begins at {clock}; {quarter} minutes of speeches and {some} minutes of dancing "
+    "follow. When does it end?",
 )
 def _end_time(given: Given, draw: Draw) -> Pair:
     keys = ("quarter", "quarter2", "some", "few")
@@ -467,7 +479,18 @@ def _end_time(given: Given, draw: Draw) -> Pair:
     "What is the final price?",
     "By how many dollars does a {percent} percent sale lower the price of a {article}, now ${many}? {use}",
     percent=_whole(5, 65, 5),
-    article=("bookcase", "raincoat", "cello bow", "tent", "sewing machine", "winter coat", "rowing machine", "kiln", "sofa", "wheelbarrow"),
+    article=(
+        "bookcase",
+        "raincoat",
+        "cello bow",
+        "tent",
+        "sewing machine",
+        "winter coat",
+        "rowing machine",
+        "kiln",
+        "sofa",
+        "wheelbarrow",
+    ),
 )
 def _discount(given: Given, draw: Draw) -> Pair:
     full, percent = int(given["many"]), int(given["percent"])
@@ -481,8 +504,7 @@ def _discount(given: Given, draw: Draw) -> Pair:
     "splitting a bill",
     "{name}, {name2} and {few} others share a bill of ${many} at {firm} in {town} {when}. They add a "
     "{percent} percent tip. What does each pay, to the cent?",
-    "After {event} {venue}, {few} {groups} divide costs of ${many}.{cents} equally. How much is one share, "
-    "rounded to the cent? {use}",
+    "After {event}, {few} {groups} divide costs of ${many}.{cents} equally. How much is one share, to the cent? {use}",
     "{setting} The costs of ${many}.{cents} are split {few} ways. Give one share, rounded to the cent.",
     percent=_whole(5, 20),
     cents=_whole(10, 95, 5),
@@ -492,7 +514,8 @@ def _splitting(given: Given, draw: Draw) -> Pair:
         share = Fraction(int(given["many"] + given["cents"]), 100 * int(given["few"]))
         return "", f"${given['many']}.{given['cents']} / {given['few']} = ${_rounded(share, 2)}"
     people, total = int(given["few"]) + 2, Fraction(int(given["many"]) * (100 + int(given["percent"])), 100)
-    return "", f"With the tip the bill is ${_rounded(total, 2)}; {people} people pay ${_rounded(total / people, 2)} each."
+    share = total / people
+    return "", f"With the tip the bill is ${_rounded(total, 2)}; {people} people pay ${_rounded(share, 2)} each."
 
 
 @_skill(
@@ -596,8 +619,8 @@ def _statistics(given: Given, draw: Draw) -> Pair:
     "{name} is {some} years old and {name2}, {person} from {town}, is {few} years younger. How old will both "
     "be together in {few2} years?",
     "{setting} {few} years ago {name} was {some}. How old will {name} be in {few2} years?",
-    "When {name} turned {some} {when}, {name2} was {few} years older. What age will {name2} reach {few2} "
-    "years after that birthday? {use}",
+    "When {name} turned {some}, {name2} was {few} years older. What age will {name2} reach {few2} years after "
+    "that? {use}",
     weight=2,
 )
 def _ages(given: Given, draw: Draw) -> Pair:
@@ -615,8 +638,17 @@ def _ages(given: Given, draw: Draw) -> Pair:
     "at ${price} a metre?",
     "What is the area of {plot} that measures {some} by {few} metres, and how many {goods} does {name} need "
     "{when} at {few2} to the square metre?",
-    "{name} in {town} lays out {plot} of {some} by {some2} metres {when}. Give its perimeter and its area. {use}",
-    plot=("a vegetable bed", "a dog run", "a skating rink", "a playground", "a herb garden", "a paddock", "a dance floor", "a tent site"),
+    "{name} lays out {plot} of {some} by {some2} metres. Give its perimeter and its area. {use}",
+    plot=(
+        "a vegetable bed",
+        "a dog run",
+        "a skating rink",
+        "a playground",
+        "a herb garden",
+        "a paddock",
+        "a dance floor",
+        "a tent site",
+    ),
 )
 def _area(given: Given, draw: Draw) -> Pair:
     length, width = int(given["some"]), int(given.get("few", given.get("some2", 0)))
@@ -646,15 +678,16 @@ def _interest(given: Given, draw: Draw) -> Pair:
 
 @_skill(
     "scaling a recipe",
-    "{^dish} for {few} people takes {many} grams of {ingredient} and {some} grams of {ingredient2}. How much "
-    "of each does {person} need {when} for {fewer} people?",
-    "{setting} The {dish} feeds {few} with {many} grams of {ingredient}. How many grams are needed for "
-    "{fewer} people, rounded?",
-    "{name} cooks {dish} for {event}. If {few} portions need {many} grams of {ingredient}, what do {fewer} "
-    "portions need, to the gram?",
-    dish=bank.DISHES,
+    "{^meal} for {few} people takes {many} grams of {ingredient} and {some} grams of {ingredient2}. How much of each "
+    "does {person} need {when} for {fewer} people?",
+    "{setting} {^meal} for {few} people takes {many} grams of {ingredient}. How many grams are needed for {fewer}, "
+    "rounded?",
+    "{name} from {town} cooks for {event}. If {few} portions need {many} grams of {ingredient}, what do {fewer} "
+    "portions "
+    "need, to the gram?",
+    meal=bank.MEALS,
     ingredient=bank.INGREDIENTS,
-    fewer=_whole(3, 40),
+    fewer=_whole(13, 40),
 )
 def _scaling(given: Given, draw: Draw) -> Pair:
     factor = Fraction(int(given["fewer"]), int(given["few"]))
@@ -674,7 +707,8 @@ def _progression(draw: Draw) -> str:
 @_skill(
     "next number",
     "{^person} labels {goods} with {row}, and so on. Which number comes next, and by what rule?",
-    "Each evening {name} in {town} writes one number on the wall: {row}. Continue the sequence with one more number and say why.",
+    "Each evening {name} in {town} writes one number on the wall: {row}. Continue the sequence with one more "
+    "number and say why.",
     "What follows {row} in the row of tickets that {firm} printed {when}?",
     row=Made(_progression, r"\d+(?:, \d+)+"),
 )
@@ -774,7 +808,13 @@ def _removing_repeats(given: Given, draw: Draw) -> Pair:
     "From the words {words}, copy only those that {test}, for a game by {person}.",
     "{name} reads out {words} {when}. Which of them {test}? Write none if there is none.",
     "Count how many entries of this list from {firm} {test}, and name them: {words}.",
-    test=("contain the letter a", "have exactly six letters", "end in n", "start with a letter before m", "contain a double letter"),
+    test=(
+        "contain the letter a",
+        "have exactly six letters",
+        "end in n",
+        "start with a letter before m",
+        "contain a double letter",
+    ),
 )
 def _picking(given: Given, draw: Draw) -> Pair:
     tests: dict[str, Callable[[str], bool]] = {
@@ -782,7 +822,7 @@ def _picking(given: Given, draw: Draw) -> Pair:
         "have exactly six letters": lambda word: len(word) == 6,
         "end in n": lambda word: word.endswith("n"),
         "start with a letter before m": lambda word: word[0] < "m",
-        "contain a double letter": lambda word: any(a == b for a, b in zip(word, word[1:], strict=False)),
+        "contain a double letter": lambda word: any(a == b for a, b in pairwise(word)),
     }
     found = [word for word in given["words"].split(", ") if tests[given["test"]](word)]
     names = ", ".join(found) or "none"
@@ -797,7 +837,7 @@ _TEXT_WORK: dict[str, Callable[[str], str]] = {
     "Write the first letter of each word, without spaces,": lambda text: "".join(word[0] for word in text.split()),
     "Replace every e by an asterisk": lambda text: text.replace("e", "*"),
     "Set everything in capital letters": str.upper,
-    "Leave out every vowel": lambda text: re.sub("[aeiouAEIOU]", "", text),
+    "Leave out every vowel": lambda text: " ".join(re.sub("[aeiouAEIOU]", "", text).split()),
     "Put a hyphen for every space": lambda text: text.replace(" ", "-"),
 }
 
@@ -835,8 +875,7 @@ def _counting(given: Given, draw: Draw) -> Pair:
     "{^person} in {town} must answer within {some} days of {coming}. What is the last possible day? {use}",
     "Count back {some} days from {coming}, when {event} takes place {venue}. On which date do the "
     "preparations for {guests} begin?",
-    "The guarantee of {firm} in {town} runs {many} days from {coming}. When does it end, and on what day of "
-    "the week?",
+    "The guarantee of {firm} in {town} runs {many} days from {coming}. When does it end, and on what day of the week?",
     weight=4,
 )
 def _date_arithmetic(given: Given, draw: Draw) -> Pair:
@@ -863,8 +902,7 @@ def _weekday_of(given: Given, draw: Draw) -> Pair:
     "days between",
     "How many days lie between {date}, when {name} {deed}, and {date2}, when {name2} {deed2}?",
     "{name} {deed} on {date}, {name2} on {date2}. Who was first, and by how many days?",
-    "Compute the distance in days from {coming} to {coming2} for {firm} in {town}, whichever of the two comes "
-    "first. {use}",
+    "Compute the distance in days from {coming} to {coming2} for {firm}. {use}",
 )
 def _days_between(given: Given, draw: Draw) -> Pair:
     key = "date" if "date" in given else "coming"
@@ -914,10 +952,9 @@ _WANTED = {
 
 @_skill(
     "extraction",
-    "{^firm} receives orders by email {when}. Take {wanted} out of the message, and nothing else. {use}",
+    "{^firm} receives orders by email. Take {wanted} out of the message, and nothing else. {use}",
     "Read the delivery note and copy {wanted} and {wanted2}, separated by a semicolon. {use}",
-    "{setting} A sentence about an order was left on the desk. Answer with {wanted} and {wanted2}, and a "
-    "semicolon between them.",
+    "{setting} From the order note, take {wanted} and {wanted2}, with a semicolon between them.",
     "{name} in {town} keeps records for {person} {when}. Find {wanted}, {wanted2} and {wanted3} in the entry, "
     "one a line.",
     wanted=tuple(_WANTED),
@@ -936,7 +973,7 @@ _FIELD_LIST = Made(lambda draw: ", ".join(draw.sample(_FIELDS, draw.whole(3, 4))
     "JSON",
     "{setting} Turn the order note into a JSON object with the keys {fields}, all values as strings.",
     "Write the sentence as JSON with string values and the keys {fields}. {use}",
-    "What does this entry look like as one line of JSON with {fields} as keys and text as values? {use}",
+    "One line of JSON, please, made of this entry: keys {fields}, values as text. {use}",
     fields=_FIELD_LIST,
 )
 def _json(given: Given, draw: Draw) -> Pair:
@@ -946,18 +983,18 @@ def _json(given: Given, draw: Draw) -> Pair:
 
 @_skill(
     "table row",
-    "Write the order as CSV, a header and one row, with the columns {fields}. {use}",
-    "{setting} Make a {markdown} table with the columns {fields} out of the note.",
-    "{setting} Reduce the message to lines of the form key: value, for {fields}.",
+    "Write the order as {shape} with the fields {fields}. {use}",
+    "{setting} Turn the note into {shape}, with {fields} in this order.",
+    "{name} in {town} wants {shape} out of the message, fields {fields}, for {person}.",
     fields=_FIELD_LIST,
-    markdown=("Markdown",),
+    shape=("CSV with a header", "a Markdown table", "lines of the form key: value"),
 )
 def _table(given: Given, draw: Draw) -> Pair:
     order, keys = _order(draw), given["fields"].split(", ")
     sentence, row = _order_sentence(order, draw), [order[key] for key in keys]
-    if "use" in given:
+    if given["shape"].startswith("CSV"):
         return sentence, f"{','.join(keys)}\n{','.join(row)}"
-    if "markdown" in given:
+    if given["shape"] == "a Markdown table":
         lines = [keys, ["---"] * len(keys), row]
         return sentence, "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return sentence, "\n".join(f"{key}: {value}" for key, value in zip(keys, row, strict=True))
@@ -1014,10 +1051,6 @@ _PYTHON: dict[str, tuple[str, str]] = {
     ),
 }  # fmt: skip
 
-_JOBS = bank._bank("""
-check; helper; pick; clean; solve; handle; tidy; compute; run; make; apply; inspect; work; step; convert; review
-""")
-
 
 @_skill(
     "Python function",
@@ -1026,7 +1059,7 @@ check; helper; pick; clean; solve; handle; tidy; compute; run; make; apply; insp
     "{name}, {person}.",
     "{setting} How would you define {function}_{noun} in Python, a function that {does}?",
     "Show {name}, {person}, the shortest clear Python function that {does}; call it {function}_{noun}.",
-    function=_JOBS,
+    function=bank.FUNCTION_VERBS,
     noun=("data", "entry", "values", "input", "record", "order", "notes", "batch"),
     does=tuple(_PYTHON),
 )
@@ -1042,11 +1075,10 @@ _COLUMNS = ("name", "town", "price", "year", "quantity", "colour")
 @_skill(
     "SQL query",
     "Write an SQL query that lists {column} and {column2} from the table {table} where {column3} is {test} "
-    "{some}, {sorted} by {column4}. {use}",
+    "{some}, {sorted} by {column4}. {name} needs it {when}.",
     "{^firm} in {town} keeps its stock in the table {table}. Which SQL statement counts the rows whose "
     "{column} is {test} {many}? {name} needs it {when}.",
-    "{setting} Write SQL for the average {amount} of {table} in each {group}, only for groups with {size} "
-    "{few} rows.",
+    "{setting} Write SQL for the average {amount} of {table} in each {group}, only for groups with {size} {few} rows.",
     "{name}, {person}, needs SQL that sets {amount} to {some} in {table} where {group} is '{town}' and "
     "{column} is {test} {few}.",
     column=("price", "age", "quantity", "weight", "rating", "stock"),
@@ -1115,17 +1147,17 @@ def _regex(given: Given, draw: Draw) -> Pair:
     "Soften this remark, which {name} heard {venue} in {town}, so that even {person} would not mind it.",
 )
 def _politeness(given: Given, draw: Draw) -> Pair:
-    return draw.pick(bank.POLITE)
+    return _row(bank.POLITE, draw)
 
 
 @_skill(
     "formal style",
     "Rewrite the message in a formal style, since {person} will send it to {guests} {when}.",
-    "{setting} Letters from there are always formal. Put the draft into that register.",
+    "{setting} The draft below is too casual. Put it into formal language.",
     "Lift the tone of this note: it must be free of slang. {use}",
 )
 def _formal(given: Given, draw: Draw) -> Pair:
-    return draw.pick(bank.FORMAL)
+    return _row(bank.FORMAL, draw)
 
 
 def _third_person(verb: str) -> str:
@@ -1142,7 +1174,7 @@ def _third_person(verb: str) -> str:
     tense=("simple past", "simple present", "future with will"),
 )
 def _tense(given: Given, draw: Draw) -> Pair:
-    verb, past = draw.pick(bank.PAST_VERBS)
+    verb, past = _row(bank.PAST_VERBS, draw)
     forms = {"simple past": past, "simple present": _third_person(verb), "future with will": f"will {verb}"}
     source = draw.pick([tense for tense in forms if tense != given["tense"]])
     subject, rest = _capital(draw.pick(bank.SUBJECTS)), f"{draw.pick(bank.OBJECTS)} {draw.pick(PLAIN_SPOTS)}."
@@ -1160,13 +1192,12 @@ PLAIN_SPOTS = bank.SPOTS[:23]
     "{setting} What is the passive form of this sentence?",
 )
 def _passive(given: Given, draw: Draw) -> Pair:
-    past = draw.pick(bank.PAST_VERBS)[1]
+    past = draw.pick(list(bank.PAST_VERBS.values()))
     subject, thing, spot = draw.pick(bank.SUBJECTS), draw.pick(bank.OBJECTS), draw.pick(PLAIN_SPOTS)
-    were = "were" if thing.startswith("the spare keys") else "was"
     participle = bank.PARTICIPLES.get(past, past)
     return (
         f"{_capital(subject)} {past} {thing} {spot}.",
-        f"{_capital(thing)} {were} {participle} by {subject} {spot}.",
+        f"{_capital(thing)} was {participle} by {subject} {spot}.",
     )
 
 
@@ -1178,7 +1209,7 @@ def _passive(given: Given, draw: Draw) -> Pair:
     "What has to be changed to make this sentence good English? Give the whole sentence. {use}",
 )
 def _grammar(given: Given, draw: Draw) -> Pair:
-    return draw.pick(bank.ERRORS)
+    return _row(bank.ERRORS, draw)
 
 
 @_skill(
@@ -1193,7 +1224,8 @@ def _summary(given: Given, draw: Draw) -> Pair:
     ask, trouble, clock = draw.pick(bank.ASKS), draw.pick(bank.TROUBLES), _time(draw.whole(100, 240) * 5)
     day, new = draw.sample(("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"), 2)
     long = (
-        f"As many of you know, we had planned {event} {venue} for {day}. Unfortunately {trouble}, and so we have to move "
+        f"As many of you know, we had planned {event} {venue} for {day}. Unfortunately {trouble}, and so we have to "
+        f"move "
         f"it to {new} at {clock}. All tickets stay valid. Please note that {note}, and remember to {ask}."
     )
     return long, f"{_capital(event)} {venue} moves from {day} to {new} at {clock}, because {trouble}."
@@ -1206,9 +1238,9 @@ def _summary(given: Given, draw: Draw) -> Pair:
     "What heading would suit this piece of news? {use}",
 )
 def _headline(given: Given, draw: Draw) -> Pair:
-    verb, past = draw.pick(bank.PAST_VERBS)
+    verb, past = _row(bank.PAST_VERBS, draw)
     subject, thing, town = draw.pick(bank.SUBJECTS), draw.pick(bank.OBJECTS), draw.pick(bank.TOWNS)
-    text = f"{_capital(subject)} {past} {thing} in {town} on Sunday. Nobody was hurt, but the police asked several questions."
+    text = f"{_capital(subject)} {past} {thing} in {town} on Sunday. Nobody was hurt, but the police asked questions."
     short = (re.sub(r"^(the|a|an|my|our) ", "", words) for words in (subject, thing))
     who, what = short
     return text, f"{_capital(who)} {_third_person(verb)} {what} in {town}"
@@ -1272,7 +1304,8 @@ def _thanks(given: Given, draw: Draw) -> Pair:
     "apology",
     "{^firm} must apologise to {guests} because {trouble}. Write the message and offer {remedy}.",
     "Draft an apology from {person} to {name}: {trouble} {when}. Suggest {remedy}.",
-    "What should {firm} in {town} tell a customer whose day was spoilt because {trouble}? Offer {remedy} and stay brief.",
+    "What should {firm} in {town} tell a customer whose day was spoilt because {trouble}? Offer {remedy} and stay "
+    "brief.",
     weight=5,
 )
 def _apology(given: Given, draw: Draw) -> Pair:
@@ -1322,10 +1355,10 @@ def _notice(given: Given, draw: Draw) -> Pair:
     "out-of-office reply",
     "{^person} in {town} is away from {coming} for {few} days. Write the automatic reply, naming {name} as "
     "the contact and saying that {office}.",
-    "Compose an out-of-office message for {name} of {firm}, back on {coming}. In the meantime, senders should "
-    "{contact}.",
-    "{name}, {person}, will not read any mail {when}. Draft the automatic answer: senders may {contact}, and "
-    "{office}.",
+    "Compose an out-of-office message for {name} of {firm} in {town}, back on {coming}. In the meantime, "
+    "senders should {contact}.",
+    "{name}, {person} in {town}, will not read any mail {when}. Draft the automatic answer: senders may "
+    "{contact}, and {office}.",
     office=bank.OFFICE_NOTES,
     contact=bank.CONTACTS,
     weight=4,
@@ -1369,10 +1402,13 @@ def _story(given: Given, draw: Draw) -> Pair:
         "melancholy": "It smelled of a summer that nobody else remembered.",
         "suspenseful": "Then the footsteps on the gravel stopped.",
         "hopeful": "Perhaps, after all, this was the beginning of something good.",
-        "absurd": "The postman, who was a goose, merely shrugged.",
+        "surreal": "The postman, who was a goose, merely shrugged.",
         "warm-hearted": "There was only one person to share such a find with, and she lived next door.",
     }
-    return "", f"It was {draw.pick(_HOURS)} when {who} came upon {given['thing']} {place}. {trouble}{endings[given['mood']]}"
+    return (
+        "",
+        f"It was {draw.pick(_HOURS)} when {who} came upon {given['thing']} {place}. {trouble}{endings[given['mood']]}",
+    )
 
 
 _HOURS = ("a quarter past four", "almost midnight", "still dark", "the hour before lunch", "too late to turn back")
@@ -1380,7 +1416,7 @@ _HOURS = ("a quarter past four", "almost midnight", "still dark", "the hour befo
 
 @_skill(
     "slogan",
-    "Invent a slogan for {firm} in {town} that appeals to {guests} and says that its {product} {feature}.",
+    "Invent a slogan for the {product}, which {feature}, so that it appeals to {guests}. {name} in {town} prints it.",
     "{^person} sells the {product}. Suggest a catchy line which says that it {feature}, to be printed {venue}.",
     product=tuple(re.sub("^an? ", "", one) for one in bank.PRODUCTS),
     feature=bank.FEATURES,
@@ -1388,7 +1424,10 @@ _HOURS = ("a quarter past four", "almost midnight", "still dark", "the hour befo
 def _slogan(given: Given, draw: Draw) -> Pair:
     name = given["product"]
     return "", draw.pick(
-        (f"The {name} that {given['feature']}: see it to believe it!", f"One {name}. It {given['feature']}. Enough said.")
+        (
+            f"The {name} that {given['feature']}: see it to believe it!",
+            f"One {name}. It {given['feature']}. Enough said.",
+        )
     )
 
 
@@ -1405,7 +1444,8 @@ def _job(given: Given, draw: Draw) -> Pair:
     wanted = given["quality"] + (f" and {given['quality2']}" if "quality2" in given else "")
     town = f" in {given['town']}" if "town" in given else ""
     return "", (
-        f"{_capital(given['job'])} wanted\n{_capital(given['firm'])}{town} is looking for a {given['job']} with {wanted}.\n"
+        f"{_capital(given['job'])} wanted\n{_capital(given['firm'])}{town} is looking for a {given['job']} with "
+        f"{wanted}.\n"
         f"We offer {given['perk']} and look forward to your application."
     )
 
@@ -1416,11 +1456,11 @@ def _job(given: Given, draw: Draw) -> Pair:
     "Play the part of {person}: someone {situation} {when}. Answer in two sentences, {manner}.",
     "A guest of {firm} in {town} {situation}. What does {name} say, being {manner}, to end the matter with {remedy}?",
     situation=bank.SITUATIONS,
-    manner=tuple(manner for manner, _ in bank.MANNERS),
+    manner=tuple(bank.MANNERS),
     weight=5,
 )
 def _role_play(given: Given, draw: Draw) -> Pair:
-    opening = dict(bank.MANNERS)[given["manner"]]
+    opening = bank.MANNERS[given["manner"]]
     offer = f"I can offer you {given['remedy']}." if "remedy" in given else "Tell me what would help you most."
     return "", f'"{opening} {offer}"'
 
@@ -1432,11 +1472,11 @@ def _role_play(given: Given, draw: Draw) -> Pair:
     "What should {guests} think of before {trip}, given {concern}? Number {few} short points.",
     few=("five", "six"),
     trip=bank.TRIPS,
-    concern=tuple(concern for concern, _ in bank.CONCERNS),
+    concern=tuple(bank.CONCERNS),
     weight=4,
 )
 def _checklist(given: Given, draw: Draw) -> Pair:
-    advice = dict(bank.CONCERNS)
+    advice = bank.CONCERNS
     points = [advice[given[key]] for key in ("concern", "concern2") if key in given]
     general = (
         "Write down the dates, times and addresses",
@@ -1453,10 +1493,13 @@ def _checklist(given: Given, draw: Draw) -> Pair:
 
 @_skill(
     "day plan",
-    "Plan the morning of {person} from {clock}: {quarter} minutes for {chore}, {quarter2} minutes for {chore2}, then {chore3}.",
-    "{name} begins at {clock} with {chore} ({quarter} minutes), goes on to {chore2} ({some} minutes) and ends with {chore3}. "
+    "Plan the morning of {person} from {clock}: {quarter} minutes for {chore}, {quarter2} minutes for {chore2}, "
+    "then {chore3}.",
+    "{name} begins at {clock} with {chore} ({quarter} minutes), goes on to {chore2} ({some} minutes) and ends with "
+    "{chore3}. "
     "Write the timetable.",
     clock=_clock(6, 10),
+    quarter=_whole(20, 55, 5),
     chore=bank.CHORES,
     weight=4,
 )
@@ -1475,10 +1518,10 @@ def _day_plan(given: Given, draw: Draw) -> Pair:
     "{name} has to tell {audience} {why}. What would be a good, short answer?",
     "{setting} Write a few lines {occasion} that explain {why}.",
     "{^firm} prints a fact on its paper bags. Tell {guests} {why}, without any jargon.",
-    why=tuple(why for why, _ in bank.FACTS),
+    why=tuple(bank.FACTS),
 )
 def _explanation(given: Given, draw: Draw) -> Pair:
-    return "", dict(bank.FACTS)[given["why"]]
+    return "", bank.FACTS[given["why"]]
 
 
 _COMPARED = {f"{row[0]} and {row[1]}": row for row in bank.COMPARISONS}
@@ -1486,7 +1529,7 @@ _COMPARED = {f"{row[0]} and {row[1]}": row for row in bank.COMPARISONS}
 
 @_skill(
     "comparison",
-    "Compare {pair} for {person} in {town}, in two sentences with the main strength and weakness of each. {use}",
+    "Compare {pair} for {person}, in two sentences with the main strength and weakness of each. {use}",
     "{name} in {town} hesitates between two things {when}. What speaks for each of them: {pair}?",
     "{setting} What should one know about the difference between {pair}?",
     pair=tuple(_COMPARED),
@@ -1499,15 +1542,17 @@ def _comparison(given: Given, draw: Draw) -> Pair:
 @_skill(
     "interview questions",
     "Prepare three questions that {person} could put to {person2} {when}, one of them about {chore}.",
-    "{name} interviews {person} in {town} {when}. Suggest three questions; one should touch on the day when "
-    "{trouble}.",
+    "{name} interviews {person} in {town} {when}. Suggest three questions; one should touch on the day when {trouble}.",
     chore=bank.CHORES,
 )
 def _interview(given: Given, draw: Draw) -> Pair:
     own = f"What part does {given['chore']} play in your life?" if "chore" in given else ""
     own = own or f"What did you do on the day when {given['trouble']}?"
     role = given.get("person2", given["person"]).split(" ", 2)[2]
-    return "", f"1. What made you want to become a {role}?\n2. {own}\n3. What do people most often get wrong about your work?"
+    return (
+        "",
+        f"1. What made you want to become a {role}?\n2. {own}\n3. What do people most often get wrong about your work?",
+    )
 
 
 @_skill(
@@ -1529,15 +1574,15 @@ def _gift(given: Given, draw: Draw) -> Pair:
 @_skill(
     "complaint",
     "Write a firm but polite complaint from {name} to {firm}: {fault}. Demand {remedy} by {coming}.",
-    "{^person} booked {event} in {town}, but {fault}. Put the complaint into three sentences and ask for {remedy}.",
+    "{^person} was a customer of {firm} in {town}, but {fault}. Put the complaint into three sentences and ask for {remedy}.",
     fault=bank.FAULTS,
     weight=4,
 )
 def _complaint(given: Given, draw: Draw) -> Pair:
-    what = f"your handling of {given['event']}" if "event" in given else "your service"
     until = f" by {given['coming']}" if "coming" in given else " within two weeks"
     return "", (
-        f"I am writing to complain about {what}: {given['fault']}. You will understand that this was not what I had paid "
+        f"I am writing to complain about your service: {given['fault']}. You will understand that this was not what I had "
+        f"paid "
         f"for. I therefore ask you for {given['remedy']}{until}."
     )
 
@@ -1556,7 +1601,9 @@ def _complaint(given: Given, draw: Draw) -> Pair:
 def _sentiment(given: Given, draw: Draw) -> Pair:
     good, bad, mixed = _labels(given["moods"])
     first, second = draw.pick(bank.PRAISE), draw.pick(bank.BLAME)
-    praise, blame = (f"{_capital(one)}, and {two}." for one, two in (draw.sample(bank.PRAISE, 2), draw.sample(bank.BLAME, 2)))
+    praise, blame = (
+        f"{_capital(one)}, and {two}." for one, two in (draw.sample(bank.PRAISE, 2), draw.sample(bank.BLAME, 2))
+    )
     both = f"{_capital(first)}, but {second}."
     return draw.pick(((praise, good), (blame, bad), (both, mixed)))
 
@@ -1565,9 +1612,13 @@ def _sentiment(given: Given, draw: Draw) -> Pair:
     "language",
     "{setting} Which language is the sentence in: {languages}?",
     "{^firm} in {town} gets {feedback} from abroad {when}. Name the language of the sample ({languages}) for {name}.",
-    "Identify the language that {guests} spoke {venue}, {languages}, from this sentence. {use}",
+    "Which of these languages, {languages}, did {guests} speak? {use}",
     classification=True,
-    languages=("French, Spanish, German or Italian", "German, Italian, Spanish or French", "Italian, French or Spanish"),
+    languages=(
+        "French, Spanish, German or Italian",
+        "German, Italian, Spanish or French",
+        "Italian, French or Spanish",
+    ),
 )
 def _language(given: Given, draw: Draw) -> Pair:
     language = draw.pick(_labels(given["languages"]))
@@ -1606,7 +1657,7 @@ def _fact_check(given: Given, draw: Draw) -> Pair:
     "fact or opinion",
     "Does the sentence, which {person} in {town} underlined {when}, express {kinds}?",
     "{name} teaches {guests} {venue} to read newspapers. Is the example {kinds}?",
-    "{setting} Sort the remark that was overheard there: {kinds}.",
+    "{setting} Sort the remark that was overheard: {kinds}.",
     "Tell whether the line is {kinds}. {use}",
     classification=True,
     kinds=("a fact or an opinion", "something one can check or a matter of taste", "knowledge or judgement"),
@@ -1622,7 +1673,7 @@ def _fact_or_opinion(given: Given, draw: Draw) -> Pair:
     "{name} answers the {feedback} of tenants in {town}. Which level does this one get, {levels}? {use}",
     "{setting} Triage the request that has just come in: {levels}?",
     classification=True,
-    levels=("high, medium or low", "red, amber or green", "now, this week or whenever", "urgent, normal or no hurry"),
+    levels=("high, medium or low", "red, amber or green", "critical, ordinary or minor", "urgent, normal or no hurry"),
 )
 def _urgency(given: Given, draw: Draw) -> Pair:
     level = draw.whole(0, 2)
@@ -1678,7 +1729,7 @@ def _intent(given: Given, draw: Draw) -> Pair:
 )
 def _register(given: Given, draw: Draw) -> Pair:
     formal, informal = given["kinds"].split(" or ")
-    casual, official = draw.pick(bank.FORMAL)
+    casual, official = _row(bank.FORMAL, draw)
     return draw.pick(((official, formal), (casual, informal)))
 
 
@@ -1692,10 +1743,12 @@ def _register(given: Given, draw: Draw) -> Pair:
     times=("the past, the present or the future", "yesterday, today or tomorrow", "what was, what is or what will be"),
 )
 def _tense_of(given: Given, draw: Draw) -> Pair:
-    verb, past = draw.pick(bank.PAST_VERBS)
+    verb, past = _row(bank.PAST_VERBS, draw)
     forms = (past, _third_person(verb), f"will {verb}")
     label = draw.whole(0, 2)
-    sentence = f"{_capital(draw.pick(bank.SUBJECTS))} {forms[label]} {draw.pick(bank.OBJECTS)} {draw.pick(PLAIN_SPOTS)}."
+    sentence = (
+        f"{_capital(draw.pick(bank.SUBJECTS))} {forms[label]} {draw.pick(bank.OBJECTS)} {draw.pick(PLAIN_SPOTS)}."
+    )
     return sentence, _labels(given["times"])[label].removeprefix("the ")
 
 
@@ -1711,7 +1764,7 @@ def _odd_list(draw: Draw) -> str:
     "odd one out",
     "Which of these words does not belong with the others: {row}? {^person} asks {guests} {when}.",
     "{name} from {town} reads out {row}. One of the words is the odd one out; name it. {use}",
-    "{setting} Find the word that has to go from the quiz card: {row}. The rest are of one kind.",
+    "{setting} Which word has to leave the quiz card, as the rest are of one kind: {row}?",
     classification=True,
     row=Made(_odd_list, r"[A-Za-z ]+?(?:, [A-Za-z ]+?)+"),
     weight=4,
@@ -1826,7 +1879,8 @@ def _weekend(given: Given, draw: Draw) -> Pair:
 @_skill(
     "budget",
     "{name} has ${some} and wants {few} {goods} at ${price} each from {firm}. Is that enough? Answer {yesno}.",
-    "Are ${some} too little for {few} {goods}, ${price} apiece, and {few2} {goods2}, ${price2} apiece, as {person} fears? "
+    "Are ${some} too little for {few} {goods}, ${price} apiece, and {few2} {goods2}, ${price2} apiece, as {person} "
+    "fears? "
     "Reply {yesno}.",
     classification=True,
 )
@@ -1898,7 +1952,7 @@ def _letter_pair(draw: Draw) -> str:
 @_skill(
     "anagram",
     "Do {pair} consist of the same letters? {^person} in {town} asks {guests} and wants to hear {yesno}.",
-    "{name} mixed up the tiles of a word game {when}. Is it {truth} that {pair} are anagrams? {use}",
+    "{name} mixed up the tiles of a word game. Is it {truth} that {pair} are anagrams? {use}",
     "{setting} Somebody spells {pair} with wooden letters. Are these anagrams, {yesno}?",
     classification=True,
     pair=Made(_letter_pair, "[a-z]+ and [a-z]+"),
@@ -1913,7 +1967,7 @@ def _anagram(given: Given, draw: Draw) -> Pair:
     "Is the entry in the notebook of {person} in {town} the name of a {kinds}? It was written {when}.",
     "{setting} Does the keyword in the old register stand for a {kinds}?",
     "Classify the term as {kinds}. {use}",
-    "{name} indexes the archive of {firm} in {town} {when}. Is this entry a {kinds}?",
+    "{name} indexes the archive of {firm} in {town} {when}. Is this entry the name of a {kinds}?",
     classification=True,
     kinds=("person, town or product", "human being, place or object"),
 )

@@ -40,10 +40,14 @@ class Method(Protocol):
     need not wait for one another.
     """
 
-    name: str
-    sampling: Mapping[str, Any]
-    needs_instances: bool
-    reads_pool: bool
+    @property
+    def name(self) -> str: ...
+    @property
+    def sampling(self) -> Mapping[str, Any]: ...
+    @property
+    def needs_instances(self) -> bool: ...
+    @property
+    def reads_pool(self) -> bool: ...
 
     def propose(self, pool: PoolView, random: Random) -> Proposal:
         """The next prompt, a function of its arguments alone; draw with `random.random()` only."""
