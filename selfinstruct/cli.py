@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import typing
 from collections.abc import Callable
@@ -34,9 +33,6 @@ def main() -> None:
     except SelfInstructError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_status)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
 
 
 class _Commands(click.Group):

@@ -17,7 +17,7 @@ from selfinstruct.methods import Method
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import Prompts, load_templates
 from selfinstruct.settings import Settings, scope_of
-from selfinstruct.tasks import Task, packaged_seeds, read_seeds, tasks_from
+from selfinstruct.tasks import PACKAGED_SEEDS, Task, packaged_seeds, read_seeds, tasks_from
 from selfinstruct.text import TOKENIZERS
 
 
@@ -210,6 +210,8 @@ def _seeds_name(seeds: Any) -> str | None:
 
 
 def _seeds(seeds: Any) -> list[Task]:
+    if seeds in PACKAGED_SEEDS and not Path(seeds).exists():
+        return read_seeds(packaged_seeds(seeds))
     if seeds is None or isinstance(seeds, str | Path):
         return read_seeds(seeds or packaged_seeds())
     return tasks_from(seeds)

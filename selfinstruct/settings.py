@@ -40,7 +40,10 @@ class Settings:
     api: Api = _setting("chat", "fixed", "Chat messages, or plain prompts for a base model.")
     method: str = _setting("self-instruct", "fixed", "How tasks are written: self-instruct or alpaca.")
     seeds: str | None = _setting(
-        None, "fixed", "Seed tasks, .jsonl or .json in the Self-Instruct or Alpaca shape (default: packaged, English)."
+        None,
+        "fixed",
+        "Seed tasks: a .jsonl or .json in the Self-Instruct or the Alpaca shape, or one of the packaged sets en "
+        "(default) and zh.",
     )
     from_run: str | None = _setting(
         None, "fixed", "Begin with the tasks of another run in the pool.", option="--from"

@@ -126,6 +126,9 @@ class Rejected:
         return cls(**row)
 
 
+PACKAGED_SEEDS = ("en", "zh")
+
+
 def packaged_seeds(language: str = "en") -> Path:
     """The path of the seed tasks that come with the package, in English ("en") or Chinese ("zh")."""
     package = Path(__file__).parent
@@ -133,7 +136,7 @@ def packaged_seeds(language: str = "en") -> Path:
         path = folder / f"{language}.jsonl"
         if path.is_file():
             return path
-    raise SeedsError(f"no packaged seeds for the language {language!r}: there are 'en' and 'zh'")
+    raise SeedsError(f"no packaged seeds for the language {language!r}: there are {', '.join(PACKAGED_SEEDS)}")
 
 
 def read_seeds(path: str | Path) -> list[Task]:

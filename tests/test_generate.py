@@ -90,7 +90,7 @@ def test_options_that_are_not_given_come_from_the_run(tmp_path):
         ("temperature", 0.1),
         ("method", "alpaca"),
         ("seeds", [{"instruction": "Another seed for another run, please"}]),
-        ("filters", [lambda candidate, pool: None]),
+        ("filters", [len]),
     ],
 )
 def test_a_fixed_setting_cannot_change(tmp_path, name, value):
@@ -330,7 +330,7 @@ def test_load_opens_without_touching(tmp_path):
 
 def test_load_says_what_is_missing(tmp_path):
     """A path without a run is an error that says how to begin one."""
-    with pytest.raises(si.RunError, match="no run here.*selfinstruct generate"):
+    with pytest.raises(si.RunError, match=r"no run here.*selfinstruct generate"):
         si.load(tmp_path / "nothing")
 
 

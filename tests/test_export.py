@@ -1,0 +1,125 @@
+"""Exports: each format has the records that its readers expect, in order, and loses nothing."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+import selfinstruct as si
+from selfinstruct.export import FORMATS, export, to_dataset
+from selfinstruct.export.formats import END_OF_TEXT, WITH_INPUT, WITHOUT_INPUT, self_instruct
+
+ROWS = [
+    {"id": "b0-0.0", "instruction": "Translate to German.", "input": "Good morning", "output": "Guten Morgen"},
+    {"id": "b0-1.0", "instruction": "Name a colour.", "input": "", "output": "Blue, for example."},
+    {"id": "b0-2.0", "instruction": "翻译成英文。", "input": "你好\n世界", "output": 'Hello "world"\n'},
+]
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_jsonl_is_the_rows(tmp_path):
+    """The plain form, one row a line."""
+    assert export(ROWS, tmp_path / "out" / "set.jsonl") == 3
+    assert lines(tmp_path / "out" / "set.jsonl") == ROWS
+
+
+def test_alpaca_is_an_array_of_three_fields(tmp_path):
+    """What Stanford's train.py and its heirs read."""
+    export(ROWS, tmp_path / "set.json", "alpaca")
+    assert json.loads((tmp_path / "set.json").read_text(encoding="utf-8")) == [
+        {name: row[name] for name in ("instruction", "input", "output")} for row in ROWS
+    ]
+
+
+def test_messages_are_one_turn_each(tmp_path):
+    """The input follows the instruction behind a blank line, where there is one."""
+    export(ROWS, tmp_path / "set.jsonl", "messages")
+    records = [record["messages"] for record in lines(tmp_path / "set.jsonl")]
+    assert records[0] == [
+        {"role": "user", "content": "Translate to German.\n\nGood morning"},
+        {"role": "assistant", "content": "Guten Morgen"},
+    ]
+    assert records[1][0]["content"] == "Name a colour."
+
+
+def test_self_instruct_draws_all_of_its_templates():
+    """Seven ways with an input and six without; completions end in the end-of-text mark."""
+    many = [{**row, "id": str(n), "output": f"out {n}"} for n in range(300) for row in ROWS[:2]]
+    records = self_instruct(many)
+    used = Counter()
+    for record, row in zip(records, many, strict=True):
+        templates = WITH_INPUT if row["input"] else WITHOUT_INPUT
+        forms = [one.format(instruction=row["instruction"], input=row["input"]) for one in templates]
+        used[forms.index(record["prompt"]), bool(row["input"])] += 1
+        assert record["completion"].endswith(END_OF_TEXT)
+        assert record["completion"].startswith(" ") == record["prompt"].endswith("Output:")
+    assert len(used) == 13
+    assert min(used.values()) > 20
+
+
+def test_self_instruct_takes_a_single_field_name_off_in_half_of_the_rows():
+    """"Text: ..." becomes "..." so that the model does not depend on it; two fields stay."""
+    single = [{"id": str(n), "instruction": f"Do {n}.", "input": "Text: a\n\nb", "output": "x"} for n in range(200)]
+    taken = sum("Text:" not in record["prompt"] for record in self_instruct(single))
+    assert 70 < taken < 130
+    double = [{**row, "input": "Text: a\nWord: b"} for row in single]
+    assert all("Text: a\nWord: b" in record["prompt"] for record in self_instruct(double))
+
+
+def test_self_instruct_is_seeded_by_row_and_free_of_duplicates():
+    """A row's template depends on its id and the seed alone; equal records are written once."""
+    assert self_instruct(ROWS)[2] == self_instruct(ROWS[2:])[0]
+    assert self_instruct(ROWS, seed=1) != self_instruct(ROWS, seed=2)
+    assert len(self_instruct([ROWS[0], dict(ROWS[0])])) == 1
+
+
+def test_parquet_and_datasets_read_back_equal(tmp_path):
+    """Four text columns, also for an empty set."""
+    import datasets
+
+    export(ROWS, tmp_path / "set.parquet", "parquet")
+    cache = str(tmp_path / "cache")
+    assert datasets.Dataset.from_parquet(str(tmp_path / "set.parquet"), cache_dir=cache).to_list() == ROWS
+    export(ROWS, tmp_path / "set", "datasets", card=lambda: "# The card\n")
+    assert datasets.load_from_disk(str(tmp_path / "set")).to_list() == ROWS
+    assert (tmp_path / "set" / "README.md").read_text(encoding="utf-8") == "# The card\n"
+    assert to_dataset([]).column_names == ["id", "instruction", "input", "output"]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    return si.generate(tmp_path_factory.mktemp("runs") / "demo", model="demo", num_tasks=20, progress=False)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_run_exports_in_every_format(demo, tmp_path, format):
+    """`run.export` knows them all."""
+    assert demo.export(tmp_path / "out", format) == len(demo.dataset)
+    assert (tmp_path / "out").exists()
+
+
+def test_to_dataset_has_the_rows_of_the_run(demo):
+    """`run.to_dataset()` is what the notebook goes on with."""
+    assert demo.to_dataset().to_list() == demo.dataset
+
+
+def test_the_card_of_a_demonstration_says_so(demo):
+    """Nobody may take it for training data; counts are those of the run."""
+    card = demo.card()
+    assert "This is a demonstration" in card
+    assert f"{len(demo.dataset)} rows of 20 tasks" in card
+    assert f"| {next(iter(demo.rejections))} |" in card
+
+
+def test_an_unknown_format_or_place_is_named(tmp_path):
+    """With the formats that there are."""
+    with pytest.raises(si.SettingsError, match="the formats are jsonl, alpaca"):
+        export(ROWS, tmp_path / "x", "excel")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(si.SettingsError, match="cannot be written"):
+        export(ROWS, tmp_path / "file" / "below.jsonl")
