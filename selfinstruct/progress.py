@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,11 +20,15 @@ class Progress:
     """
 
     def __init__(self, total: int, show: bool | None = None) -> None:
-        from tqdm.auto import tqdm
+        with warnings.catch_warnings():
+            # Without ipywidgets a notebook shows the bar as text, which is all that we need.
+            warnings.filterwarnings("ignore", "IProgress not found")
+            from tqdm.auto import tqdm
 
-        in_notebook = "ipykernel" in sys.modules
-        disable = not show if show is not None or in_notebook else None
-        self._bar = tqdm(total=total, unit="task", disable=False if in_notebook and show is None else disable)
+        if show is None and "ipykernel" in sys.modules:
+            show = True
+        # For tqdm, disable=None means: at a terminal only.
+        self._bar = tqdm(total=total, unit="task", disable=None if show is None else not show)
         self._total = total
         self._shown_at = 0.0
 
