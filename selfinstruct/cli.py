@@ -57,7 +57,7 @@ def _option(field: Field[Any]) -> Callable[[Any], Any]:
     """The command-line option of one setting."""
     kind = typing.get_type_hints(Settings)[field.name]
     inner = [one for one in typing.get_args(kind) if one is not type(None)]
-    repeated = field.name in ("base_url", "api_key_env", "keywords", "banned_starts")
+    repeated = tuple in map(typing.get_origin, (kind, *inner))
     choices = inner if inner and all(isinstance(one, str) for one in inner) else None
     names = [field.metadata.get("option", "--" + field.name.replace("_", "-")), field.name]
     if "short" in field.metadata:
@@ -72,7 +72,7 @@ def _option(field: Field[Any]) -> Callable[[Any], Any]:
     if repeated:
         keywords["multiple"] = True
         keywords["help"] += " Repeatable."
-    if field.default not in (None, (), False):
+    if field.default not in (None, (), 0):
         keywords["help"] = f"{keywords['help']} (default {field.default})"
     return click.option(*names, **keywords)
 
@@ -183,7 +183,7 @@ def refilter(run: Path, max_rouge: float, output: Path | None, as_json: bool) ->
         directory = RunDirectory(output)
         directory.check_free()
         with directory.locked():
-            directory.write_derived(list(after.tasks), list(after.rejected))
+            directory.write_derived(after.tasks, after.rejected)
     missing = after.rejections["not_asked"]
     facts = {"before": len(before.tasks), "after": len(after.tasks), "rows": len(after.dataset), "not_asked": missing}
     if as_json:

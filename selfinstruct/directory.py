@@ -28,7 +28,8 @@ class Stored:
     """The contents of settings.json: all that a run's requests depend on, besides its seeds.
 
     `templates` holds the texts of the prompt templates, `filters` the names of the user's own rules, `settled` what
-    the first answers taught about the server, and `version` the package that began the run.
+    the first answers taught about the server, `version` the package that began the run, and `against_digest` which
+    protected tasks it keeps out.
     """
 
     settings: Settings
@@ -36,6 +37,7 @@ class Stored:
     templates: dict[str, str] = field(default_factory=dict)
     filters: list[str] = field(default_factory=list)
     settled: dict[str, Any] = field(default_factory=dict)
+    against_digest: str = ""
 
 
 class RunDirectory:
@@ -141,8 +143,9 @@ class RunDirectory:
             return derived.is_file()
         return derived.stat().st_mtime_ns >= self.ledger_path.stat().st_mtime_ns
 
-    def write_derived(self, tasks: list[Task], rejected: list[Rejected]) -> None:
+    def write_derived(self, tasks: Iterable[Task], rejected: Iterable[Rejected]) -> None:
         """Write tasks.jsonl, rejected.jsonl and dataset.jsonl, each whole or not at all."""
+        tasks = list(tasks)
         self._write(TASKS, (_line(task.to_dict()) for task in tasks))
         self._write(REJECTED, (_line(row.to_dict()) for row in rejected))
         self._write(DATASET, (_line(row) for row in dataset_rows(tasks)))

@@ -44,6 +44,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self._members)
 
+    @property
+    def members(self) -> Sequence[Task]:
+        """Seeds and generated tasks in the order in which candidates are compared with them."""
+        return self._members
+
     def admit(self, task: Task) -> None:
         """Add a generated task; later candidates are compared with it and later prompts may show it."""
         self.generated.append(task)

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from selfinstruct import filters, instances, methods
+from selfinstruct import contamination, filters, instances, methods
 from selfinstruct.directory import RunDirectory, Stored
 from selfinstruct.errors import SettingChanged, SettingsError
 from selfinstruct.filters import Filter, filter_name
@@ -129,8 +129,25 @@ def _setup(
 ) -> Setup:
     prompts = Prompts(stored.templates, stored.settings.api)
     built = methods.build_method(method, stored.settings, prompts)
-    rules = [*default_rules(stored.settings), *own_filters]
+    rules = [*default_rules(stored.settings), *_protection(stored), *own_filters]
     return Setup(stored, seeds, carried, built, rules, prompts)
+
+
+def _protection(stored: Stored) -> list[Filter]:
+    """The filter that keeps protected tasks out, and the check that they are still those of the run's beginning."""
+    settings = stored.settings
+    if not settings.against:
+        return []
+    protected = contamination.read_protected(settings.against)
+    found = contamination.digest(protected)
+    if stored.against_digest not in ("", found):
+        raise SettingChanged(
+            f"the protected tasks in {', '.join(settings.against)} are not those that this run was begun with, and the "
+            "answers in its ledger depend on them. Put the files back as they were, or begin a new run with --from"
+        )
+    stored.against_digest = found
+    tokenizer = TOKENIZERS[settings.tokenizer]
+    return [contamination.Contamination(protected, settings.max_rouge, tokenizer, settings.against_ngram)]
 
 
 def default_rules(settings: Settings) -> list[Filter]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from selfinstruct.bootstrap import Bootstrap, Result
+from selfinstruct.bootstrap import Bootstrap
 from selfinstruct.directory import RunDirectory
 from selfinstruct.errors import RunError
 from selfinstruct.instances import Furnished
@@ -14,9 +14,13 @@ from selfinstruct.ledger import Ledger, Recorded
 from selfinstruct.llm import Completion, Request
 from selfinstruct.llm.limits import Slots, Stopped
 from selfinstruct.methods import TEMPLATES
+from selfinstruct.neighbours import neighbourhoods
+from selfinstruct.pool import Pool
 from selfinstruct.prepare import Setup, prepare
 from selfinstruct.run import Run
-from selfinstruct.tasks import Rejected, Task
+from selfinstruct.settings import Settings
+from selfinstruct.tasks import Rejected, Similar, Task
+from selfinstruct.text import TOKENIZERS
 
 
 def load(path: str | os.PathLike[str]) -> Run:
@@ -43,8 +47,7 @@ def load(path: str | os.PathLike[str]) -> Run:
             "generate with them again"
         )
     setup = prepare(directory, {})
-    result = _replay(directory, setup, Bootstrap, Recorded)
-    return Run(directory.path, stored.settings, [*setup.carried, *result.tasks], result.rejected, result.stopped)
+    return _replay(directory, setup, Bootstrap, Recorded)
 
 
 def refilter(run: Run, *, max_rouge: float) -> Run:
@@ -54,14 +57,39 @@ def refilter(run: Run, *, max_rouge: float) -> Run:
     settings = replace(setup.settings, max_rouge=max_rouge)
     unbounded = replace(settings, num_tasks=10_000_000, saturation=0.0)
     setup = replace(setup, stored=replace(setup.stored, settings=unbounded))
-    result = _replay(directory, setup, _Refilter, _AnyDigest)
-    return Run(directory.path, settings, [*setup.carried, *result.tasks], result.rejected)
+    return replace(_replay(directory, setup, _Refilter, _AnyDigest), settings=settings, stopped=None)
 
 
-def _replay(
-    directory: RunDirectory, setup: Setup, loop: type[Bootstrap], recorded: type[Recorded]
-) -> Result:
-    results: list[Result] = []
+def to_run(directory: RunDirectory, setup: Setup, growing: Bootstrap) -> Run:
+    """The run that a loop leaves: carried tasks first, then what it settled."""
+    result = growing.result()
+    tasks = result.tasks
+    if setup.settings.neighbours:
+        tasks = _with_neighbours(tasks, growing.pool, setup.settings)
+    return Run(directory.path, setup.settings, [*setup.carried, *tasks], result.rejected, result.stopped)
+
+
+def _with_neighbours(tasks: list[Task], pool: Pool, settings: Settings) -> list[Task]:
+    members = pool.members
+    position = {task.id: i for i, task in enumerate(members)}
+    found = neighbourhoods(
+        [task.instruction for task in members],
+        [position[task.id] for task in tasks],
+        settings.neighbours,
+        TOKENIZERS[settings.tokenizer],
+    )
+    return [
+        replace(
+            task,
+            most_similar=tuple(Similar(members[i].id, score) for i, score in one.most_similar),
+            mean_similarity=one.mean,
+        )
+        for task, one in zip(tasks, found, strict=True)
+    ]
+
+
+def _replay(directory: RunDirectory, setup: Setup, loop: type[Bootstrap], recorded: type[Recorded]) -> Run:
+    runs: list[Run] = []
 
     async def grow() -> None:
         slots = Slots(setup.settings.concurrency)
@@ -70,10 +98,10 @@ def _replay(
             llm = recorded(_Nobody(), ledger)
             growing = loop(setup.settings, setup.method, setup.rules, setup.pool(), setup.stage(), llm, slots)
             await growing.run()
-        results.append(growing.result())
+        runs.append(to_run(directory, setup, growing))
 
     run_interruptibly(grow, lambda _: None)
-    return results[0]
+    return runs[0]
 
 
 class _Nobody:

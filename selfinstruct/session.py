@@ -20,7 +20,7 @@ from selfinstruct.llm.limits import Slots
 from selfinstruct.llm.retry import Retrying
 from selfinstruct.prepare import Setup, prepare, teacher
 from selfinstruct.progress import Progress
-from selfinstruct.replay import load
+from selfinstruct.replay import load, to_run
 from selfinstruct.run import Run
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ class _Session:
         self._directory, self._setup, self._ledger, self._llm = directory, setup, ledger, llm
         self._progress = progress
         self._growing: Bootstrap | None = None
+        self._run: Run | None = None
         self._stop_early: str | None = None
 
     @classmethod
@@ -143,16 +144,14 @@ class _Session:
             self._growing.stop(reason)
 
     def run(self) -> Run:
-        """The run as this sitting leaves it."""
-        assert self._growing is not None
-        result = self._growing.result()
-        tasks = [*self._setup.carried, *result.tasks]
-        return Run(self._directory.path, self._setup.settings, tasks, result.rejected, result.stopped)
+        """The run as this sitting has left it."""
+        assert self._run is not None
+        return self._run
 
     def _derive(self) -> None:
         if self._growing is not None:
-            run = self.run()
-            self._directory.write_derived(list(run.tasks), list(run.rejected))
+            self._run = run = to_run(self._directory, self._setup, self._growing)
+            self._directory.write_derived(run.tasks, run.rejected)
 
     def _announce_changes(self) -> None:
         changed = self._setup.changed

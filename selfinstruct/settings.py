@@ -65,6 +65,10 @@ class Settings:
     banned_starts: tuple[str, ...] | None = _setting(
         None, "fixed", "Openings that no instruction may have (default: 'Write a program' in several languages)."
     )
+    against: tuple[str, ...] = _setting(
+        (), "fixed", "File of protected tasks, such as a test set; candidates that repeat one are turned down."
+    )
+    against_ngram: int = _setting(13, "fixed", "Words in a row that count as repeating a protected task; 0: no such test.")
     max_instances: int = _setting(5, "downstream", "Most instances of a task.")
     saturation: float = _setting(0.05, "free", "Stop when the last answers gave fewer new tasks each; 0 turns it off.")
     saturation_window: int = _setting(100, "free", "Number of those last answers.")
@@ -82,6 +86,12 @@ class Settings:
     instance_top_p: float | None = _setting(None, "downstream", "Sampling of the instance stage (0).")
     instance_max_tokens: int | None = _setting(None, "downstream", "Longest answer with instances (350).")
     instance_presence_penalty: float | None = _setting(None, "downstream", "Sampling of the instance stage (1.5).")
+    neighbours: int = _setting(
+        0,
+        "free",
+        "Record this many most similar tasks, and the mean similarity, with each task: compares all pairs, some minutes "
+        "at 52,000 tasks.",
+    )
     timeout: float = _setting(600.0, "free", "Seconds that one try of a request may take.")
     give_up: float = _setting(600.0, "free", "Seconds without any success after which the endpoint counts as gone.")
 
@@ -111,7 +121,7 @@ class Settings:
         return replace(self, **given)
 
 
-_TUPLES = ("base_url", "api_key_env", "keywords", "banned_starts")
+_TUPLES = ("base_url", "api_key_env", "keywords", "banned_starts", "against")
 
 
 def scope_of(name: str) -> Scope:
@@ -129,6 +139,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "min_words": (0, 10_000),
     "max_words": (1, 100_000),
     "max_instances": (1, 100),
+    "against_ngram": (0, 1000),
+    "neighbours": (0, 1000),
     "saturation": (0.0, 100.0),
     "saturation_window": (1, 1_000_000),
     "temperature": (0.0, 2.0),
@@ -196,6 +208,8 @@ class Options(TypedDict, total=False):
     max_words: int
     keywords: tuple[str, ...] | list[str] | None
     banned_starts: tuple[str, ...] | list[str] | None
+    against: str | tuple[str, ...] | list[str]
+    against_ngram: int
     max_instances: int
     saturation: float
     saturation_window: int
@@ -213,5 +227,6 @@ class Options(TypedDict, total=False):
     instance_top_p: float | None
     instance_max_tokens: int | None
     instance_presence_penalty: float | None
+    neighbours: int
     timeout: float
     give_up: float

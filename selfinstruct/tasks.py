@@ -24,11 +24,20 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class Similar:
+    """Another task and the ROUGE-L F to it."""
+
+    id: str
+    score: float
+
+
+@dataclass(frozen=True)
 class Task:
     """An instruction with its instances, and where it came from.
 
     Seeds have no `request`. Generated tasks carry the index of the request and the position in its answer that they
-    were read from, and the method and model that wrote them.
+    were read from, and the method and model that wrote them; on request (`neighbours`) also the most similar members
+    that the pool had when they joined it, and the mean ROUGE-L F to all of these.
     """
 
     id: str
@@ -39,10 +48,12 @@ class Task:
     position: int | None = None
     method: str | None = None
     model: str | None = None
+    most_similar: tuple[Similar, ...] | None = None
+    mean_similarity: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The task as a row of tasks.jsonl."""
-        return {
+        """The task as a row of tasks.jsonl; the similarities stand there where they were asked for."""
+        row = {
             "id": self.id,
             "instruction": self.instruction,
             "is_classification": self.is_classification,
@@ -52,12 +63,19 @@ class Task:
             "method": self.method,
             "model": self.model,
         }
+        if self.most_similar is not None:
+            row["most_similar"] = [{"id": one.id, "score": one.score} for one in self.most_similar]
+            row["mean_similarity"] = self.mean_similarity
+        return row
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Task:
         """Read a row of tasks.jsonl back."""
-        instances = tuple(Instance(one["input"], one["output"]) for one in row["instances"])
-        return cls(**{**row, "instances": instances})
+        values = dict(row)
+        values["instances"] = tuple(Instance(one["input"], one["output"]) for one in row["instances"])
+        if row.get("most_similar") is not None:
+            values["most_similar"] = tuple(Similar(one["id"], one["score"]) for one in row["most_similar"])
+        return cls(**values)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ def test_every_setting_says_whether_it_may_change():
     """The scopes of the design: how requests are sent is free, what they say is not."""
     free = {name for name in NAMES if scope_of(name) == "free"}
     assert free == {
-        "num_tasks", "base_url", "api_key_env", "concurrency", "saturation", "saturation_window", "timeout", "give_up",
+        "num_tasks", "base_url", "api_key_env", "concurrency", "saturation", "saturation_window", "neighbours",
+        "timeout", "give_up",
     }  # fmt: skip
     downstream = {name for name in NAMES if scope_of(name) == "downstream"}
     assert downstream == {name for name in NAMES if name.startswith(("classify_", "instance_"))} | {"max_instances"}
