@@ -88,6 +88,7 @@ class Bootstrap:
         self._furnished: dict[str, Furnished] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
+        self.slots.on_free = self._changed.set
         self._failure: BaseException | None = None
 
     async def run(self) -> None:
@@ -159,9 +160,10 @@ class Bootstrap:
             request = self._prepared or self._request(self._next)
             self._prepared = request
             if self.llm.knows(request):
-                self._start(self._ask_instructions(request))
+                self._answers[self._next] = request, self.llm.recall(request)
+                self._admit_answers()
             elif not self._unfurnished and self.slots.take():
-                self._start(self._ask_instructions(request, holds_slot=True))
+                self._start(self._ask_instructions(request))
             else:
                 return
             self._prepared = None
@@ -190,21 +192,30 @@ class Bootstrap:
             request = replace(request, sampling=sampling, optional=request.optional | {"stop"})
         return request
 
-    async def _ask_instructions(self, request: Request, *, holds_slot: bool = False) -> None:
+    async def _ask_instructions(self, request: Request) -> None:
+        """Ask with the slot that was taken for it."""
         assert request.index is not None
         try:
-            self._answers[request.index] = request, await self._ask(request, holds_slot=holds_slot)
+            self._answers[request.index] = request, await self._call(request)
         except RequestRefused as error:
             self._answers[request.index] = request, error
 
-    async def _ask(self, request: Request, *, holds_slot: bool = False) -> Completion:
+    async def _ask(self, request: Request) -> Completion:
         """Answer from the ledger, or wait for a slot and call."""
-        if self.llm.knows(request):
-            return await self.llm.complete(request)
-        if not holds_slot:
+        if not self.llm.knows(request):
             await self.slots.acquire(RANKS[request.stage])
+            return await self._call(request)
+        return await self.llm.complete(request)
+
+    async def _call(self, request: Request) -> Completion:
+        """Call with a slot in hand. An error that ends the run stops it before the slot goes to somebody else."""
         try:
             return await self.llm.complete(request)
+        except (RequestRefused, Stopped):
+            raise
+        except Exception as error:
+            self._fail(error)
+            raise
         finally:
             self.slots.release()
 
@@ -294,8 +305,11 @@ class Bootstrap:
         self._changed.set()
         error = None if job.cancelled() else job.exception()
         if error is not None and not isinstance(error, Stopped):
-            self._failure = self._failure or error
-            self.stop("failed")
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+        self.stop("failed")
 
     async def _drain(self, patience: float) -> None:
         """Wait for the answers in flight, so that what is paid for is kept; then cancel what hangs."""

@@ -57,7 +57,7 @@ def _option(field: Field[Any]) -> Callable[[Any], Any]:
     """The command-line option of one setting."""
     kind = typing.get_type_hints(Settings)[field.name]
     inner = [one for one in typing.get_args(kind) if one is not type(None)]
-    repeated = tuple in map(typing.get_origin, (kind, *inner))
+    repeated = tuple in [typing.get_origin(one) for one in (kind, *inner)]
     choices = inner if inner and all(isinstance(one, str) for one in inner) else None
     names = [field.metadata.get("option", "--" + field.name.replace("_", "-")), field.name]
     if "short" in field.metadata:

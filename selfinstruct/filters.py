@@ -16,7 +16,7 @@ import regex
 
 from selfinstruct.pool import Pool
 from selfinstruct.tasks import Candidate, Instance, Verdict
-from selfinstruct.text import is_unspaced, words
+from selfinstruct.text import UNSPACED, is_unspaced, words
 
 Filter = Callable[[Candidate, Pool], "Verdict | bool | None"]
 
@@ -27,13 +27,20 @@ TEXT_ONLY_KEYWORDS: dict[str, tuple[str, ...]] = {
         "image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps", "draw", "plot",
         "go to",
     ),
-    "zh": ("图片", "图像", "图表", "画图", "绘制", "画一", "文件", "地图", "照片", "圖片", "圖像", "圖表", "繪製", "檔案", "地圖"),
-    "ja": ("画像", "写真", "グラフ", "図を描", "絵を描", "描いて", "ファイル", "地図"),
+    "zh": (
+        "图片", "图像", "图表", "画图", "绘制", "画一张", "画一幅", "画一个", "文件", "地图", "照片",
+        "圖片", "圖像", "圖表", "繪製", "畫一張", "畫一幅", "畫一個", "檔案", "地圖",
+    ),
+    # In Chinese the two characters of an image in Japanese are a portrait in words; a particle tells them apart.
+    "ja": (
+        "画像を", "画像の", "画像に", "画像は", "画像が", "画像で", "画像から", "写真", "グラフ", "図を描", "絵を描",
+        "描いて", "ファイル", "地図",
+    ),
     "ko": ("이미지", "그래프", "사진", "그림", "파일", "지도"),
     "de": ("bild", "bilder", "grafik", "diagramm", "datei", "dateien", "landkarte", "zeichne", "zeichnen"),
-    "fr": ("image", "images", "graphique", "fichier", "fichiers", "carte", "dessine", "dessinez", "dessiner"),
+    "fr": ("image", "images", "graphique", "fichier", "fichiers", "dessine", "dessinez", "dessiner"),
     "es": ("imagen", "imágenes", "gráfico", "gráfica", "archivo", "archivos", "mapa", "mapas", "dibuja", "dibujar"),
-    "ru": ("изображение", "картинка", "картинку", "график", "файл", "файлы", "карту", "нарисуй", "нарисуйте"),
+    "ru": ("изображение", "картинка", "картинку", "файл", "файлы", "нарисуй", "нарисуйте"),
 }  # fmt: skip
 ALPACA_KEYWORDS: dict[str, tuple[str, ...]] = {
     "en": ("video", "audio", "music", "flowchart", "diagram"),
@@ -62,16 +69,25 @@ BANNED_STARTS = (
 _OPENING_MARKS = frozenset("¿¡「『《〈“«")
 
 
+# A Korean word of three syllables and more mostly holds two: a stem, and the particle or ending that other languages
+# write apart. Three of them ("오늘의 날씨를 알려주세요") say what takes an English sentence six words.
+_HANGUL_PAIR = regex.compile(r"\p{Hangul}{3}")
+
+
 @dataclass(frozen=True)
 class Length:
-    """Keep instructions of `fewest` to `most` words; a character counts as one where a script has no spaces."""
+    """Keep instructions of `fewest` to `most` words.
+
+    A character counts as one word where a script has no spaces, and a Hangul word of three syllables or more as two.
+    """
 
     fewest: int = 4
     most: int = 150
     name: str = "length"
 
     def __call__(self, candidate: Candidate, pool: Pool) -> Verdict | None:
-        count = len(words(candidate.instruction))
+        found = words(candidate.instruction)
+        count = len(found) + sum(_HANGUL_PAIR.match(word) is not None for word in found)
         if count < self.fewest:
             return Verdict(self.name, float(count), detail=f"{count} words, the fewest are {self.fewest}")
         if count > self.most:
@@ -83,8 +99,8 @@ class Length:
 class Keywords:
     """Turn down instructions that hold one of the keywords as a whole word, whatever its case.
 
-    In scripts without spaces a keyword matches anywhere, and in Hangul at the start of a word, because particles
-    follow it there.
+    In scripts without spaces a keyword matches anywhere, but one in Katakana only as a whole run of it (a paragraph,
+    パラグラフ, is no graph). In Hangul particles may follow.
     """
 
     keywords: tuple[str, ...]
@@ -93,32 +109,59 @@ class Keywords:
 
     def __post_init__(self) -> None:
         alternatives = "|".join(map(_keyword_pattern, dict.fromkeys(self.keywords))) or r"(?!)"
-        object.__setattr__(self, "_pattern", regex.compile(alternatives))
+        object.__setattr__(self, "_pattern", regex.compile(alternatives, flags=regex.V1))
 
     def __call__(self, candidate: Candidate, pool: Pool) -> Verdict | None:
-        found = self._pattern.search(unicodedata.normalize("NFKC", candidate.instruction).lower())
+        found = self._pattern.search(_folded(candidate.instruction))
         return Verdict(self.name, detail=found.group()) if found else None
 
 
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).lower()
+
+
+_PARTICLES = (
+    "들|은|는|이|가|을|를|의|에|에서|에게|로|으로|와|과|도|만|나|이나|랑|이랑|"
+    "부터|까지|보다|처럼|마다|라는|이라는|입니다"
+)
+
+
 def _keyword_pattern(keyword: str) -> str:
-    keyword = unicodedata.normalize("NFKC", keyword).lower()
+    """The expression for a whole word, as its script has them; Latin inside Chinese or Korean text is one, too."""
+    keyword = _folded(keyword)
     escaped = r"\s+".join(map(regex.escape, keyword.split()))
-    if is_unspaced(keyword[-1]):
+    last = keyword[-1:]
+    if regex.fullmatch(r"[\p{Katakana}ー]+", keyword):
+        letter, ending = r"[\p{Katakana}ー]", ""
+    elif is_unspaced(last):
         return escaped
-    return rf"\b{escaped}" if regex.search(r"\p{Hangul}$", keyword) else rf"\b{escaped}\b"
+    elif regex.match(r"\p{Hangul}", last):
+        letter, ending = rf"[\w--[{UNSPACED}]]", f"(?:{_PARTICLES}){{0,3}}"
+    else:
+        letter, ending = rf"[\w--[{UNSPACED}\p{{Hangul}}]]", ""
+    return f"(?<!{letter}){escaped}{ending}(?!{letter})"
 
 
 @dataclass(frozen=True)
 class BannedStarts:
-    """Turn down instructions that open with one of the phrases, whatever its case."""
+    """Turn down instructions that open with one of the phrases as whole words, whatever its case."""
 
     starts: tuple[str, ...] = BANNED_STARTS
     name: str = "banned_start"
+    _pattern: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_pattern", regex.compile("|".join(map(_start_pattern, self.starts)) or r"(?!)"))
 
     def __call__(self, candidate: Candidate, pool: Pool) -> Verdict | None:
-        opening = candidate.instruction.casefold()
-        found = next((start for start in self.starts if opening.startswith(start.casefold())), None)
-        return Verdict(self.name, detail=found) if found else None
+        found = self._pattern.match(_folded(candidate.instruction))
+        return Verdict(self.name, detail=found.group()) if found else None
+
+
+def _start_pattern(start: str) -> str:
+    """The expression for an opening that ends with a word; Hangul goes on with endings."""
+    escaped = r"\s+".join(map(regex.escape, _folded(start).split()))
+    return escaped if is_unspaced(start[-1:]) or regex.search(r"\p{Hangul}$", start) else rf"{escaped}\b"
 
 
 def first_character(candidate: Candidate, pool: Pool) -> Verdict | None:
@@ -132,13 +175,13 @@ def first_character(candidate: Candidate, pool: Pool) -> Verdict | None:
 def duplicate(candidate: Candidate, pool: Pool) -> Verdict | None:
     """Turn down what is in the pool already but for case, punctuation and spacing."""
     twin = pool.same_words(candidate.instruction)
-    return twin and Verdict("duplicate", 1.0, twin.id, twin.instruction)
+    return Verdict("duplicate", 1.0, twin.id, twin.instruction) if twin else None
 
 
 def rouge(candidate: Candidate, pool: Pool) -> Verdict | None:
     """Turn down what is as similar to a member of the pool as its threshold, or more (strict: 0.70 is too similar)."""
     found = pool.nearest(candidate.instruction)
-    return found and Verdict("rouge", found[1], found[0].id, found[0].instruction)
+    return Verdict("rouge", found[1], found[0].id, found[0].instruction) if found else None
 
 
 def filter_name(rule: Filter) -> str:
@@ -152,7 +195,7 @@ def judge(candidate: Candidate, pool: Pool, rules: Iterable[Filter]) -> Verdict 
         outcome = rule(candidate, pool)
         if isinstance(outcome, Verdict):
             return outcome
-        if outcome is False:
+        if outcome is not None and not outcome:  # also the False of numpy
             return Verdict(filter_name(rule))
     return None
 

@@ -14,12 +14,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import orjson
 
 from selfinstruct.errors import DiskFull, LedgerCorrupt, RequestRefused, RunError, SettingChanged
 from selfinstruct.llm import LLM, Completion, Request, Usage
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 VERSION = 1
 SYNC_SECONDS = 1.0
@@ -45,13 +48,7 @@ class Entry:
     times: Mapping[str, float] | None = None
 
     def completion(self) -> Completion:
-        """The answer as it came.
-
-        Raises:
-            RequestRefused: the entry records a failure.
-        """
-        if self.kind == "failed":
-            raise RequestRefused(self.text)
+        """The answer as it came."""
         usage = Usage(**self.usage) if self.usage else None
         return Completion(self.text, self.finish_reason, usage, self.model)
 
@@ -97,7 +94,7 @@ class Ledger:
         if writable:
             threading.Thread(target=self._keep_synced, name="ledger-sync", daemon=True).start()
 
-    def __enter__(self) -> Ledger:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -238,11 +235,17 @@ class Recorded:
 
     Every new answer, and every failure for good, is in the ledger before the caller sees it. A key that is in flight
     is asked once: whoever asks again waits for the same answer. `package` names the versions for the error that a
-    changed request raises.
+    changed request raises, and `on_recall` is told of each request whose answer is taken from the ledger.
     """
 
-    def __init__(self, llm: LLM, ledger: Ledger, package: Callable[[], str] = str) -> None:
-        self.llm, self.ledger, self._package = llm, ledger, package
+    def __init__(
+        self,
+        llm: LLM,
+        ledger: Ledger,
+        package: Callable[[], str] = str,
+        on_recall: Callable[[Request], None] = lambda _: None,
+    ) -> None:
+        self.llm, self.ledger, self._package, self._on_recall = llm, ledger, package, on_recall
         self._in_flight: dict[str, asyncio.Future[Completion]] = {}
         self.calls = 0
 
@@ -261,6 +264,15 @@ class Recorded:
             )
         return digest is not None
 
+    def recall(self, request: Request) -> Completion | RequestRefused:
+        """What the ledger holds for a request that it knows."""
+        entry = self.ledger.get(request.key)
+        assert entry is not None
+        if entry.kind == "failed":
+            return RequestRefused(entry.text)
+        self._on_recall(request)
+        return entry.completion()
+
     async def complete(self, request: Request) -> Completion:
         """Answer from the ledger, or ask and record.
 
@@ -268,9 +280,10 @@ class Recorded:
             RequestRefused: the request has failed for good, now or when it was recorded.
         """
         if self.knows(request):
-            entry = self.ledger.get(request.key)
-            assert entry is not None
-            return entry.completion()
+            answer = self.recall(request)
+            if isinstance(answer, RequestRefused):
+                raise answer
+            return answer
         if (pending := self._in_flight.get(request.key)) is not None:
             return await asyncio.shield(pending)
         future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from selfinstruct.similarity import RougeIndex
 from selfinstruct.tasks import Task
@@ -29,7 +29,12 @@ class Pool:
     """
 
     def __init__(
-        self, seeds: Sequence[Task], carried: Sequence[Task] = (), *, threshold: float = 0.7, tokenizer: Tokenizer = words
+        self,
+        seeds: Sequence[Task],
+        carried: Sequence[Task] = (),
+        *,
+        threshold: float = 0.7,
+        tokenizer: Tokenizer = words,
     ) -> None:
         self.seeds = tuple(seeds)
         self.generated: list[Task] = []
@@ -77,13 +82,18 @@ class _Prefix(Sequence[Task]):
     """The first tasks of a list that grows, without copying them."""
 
     def __init__(self, tasks: list[Task], length: int) -> None:
-        self._tasks, self._length = tasks, length
+        self._tasks, self._length = tasks, min(length, len(tasks))
 
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, at):  # type: ignore[no-untyped-def]
-        return self._tasks[range(self._length)[at]] if isinstance(at, int) else self._tasks[: self._length][at]
+    @overload
+    def __getitem__(self, at: int) -> Task: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Task]: ...
+    def __getitem__(self, at: int | slice) -> Task | list[Task]:
+        places = range(self._length)[at]
+        return self._tasks[places] if isinstance(places, int) else [self._tasks[place] for place in places]
 
 
 def _normal_form(text: str) -> str:

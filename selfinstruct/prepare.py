@@ -78,6 +78,9 @@ def _begun(
     given: dict[str, Any], own_filters: Sequence[Filter], load_run: Callable[[str], Sequence[Task]] | None
 ) -> Setup:
     method, seeds = given.get("method", "self-instruct"), given.get("seeds")
+    for name in ("prompts", "from_run"):
+        if name in given:
+            given[name] = str(given[name])
     settings = Settings().updated({**given, "method": _name(method), "seeds": _seeds_name(seeds)})
     if settings.model is None:
         raise SettingsError(NO_MODEL)

@@ -87,6 +87,7 @@ class _Session:
         self._progress = progress
         self._growing: Bootstrap | None = None
         self._run: Run | None = None
+        self._derives = True
         self._stop_early: str | None = None
 
     @classmethod
@@ -116,6 +117,7 @@ class _Session:
                     f"{error}\n{len(ledger):,} answers are kept in {directory}; the same command goes on from there."
                 ) from error
             except DiskFull:
+                session._derives = False  # there is no room for it, and what is derived is no loss
                 raise
             finally:
                 ledger.close()
@@ -124,7 +126,8 @@ class _Session:
     async def grow(self) -> None:
         setup, settings = self._setup, self._setup.settings
         slots = Slots(settings.concurrency)
-        recorded = Recorded(Retrying(self._llm, slots, settings.give_up), self._ledger, self._versions)
+        retrying = Retrying(self._llm, slots, settings.give_up)
+        recorded = Recorded(retrying, self._ledger, self._versions, on_recall=retrying.answered)
         bar = Progress(settings.num_tasks, self._progress)
         self._growing = growing = Bootstrap(
             settings, setup.method, setup.rules, setup.pool(), setup.stage(), recorded, slots, bar.update
@@ -149,7 +152,7 @@ class _Session:
         return self._run
 
     def _derive(self) -> None:
-        if self._growing is not None:
+        if self._growing is not None and self._derives:
             self._run = run = to_run(self._directory, self._setup, self._growing)
             self._directory.write_derived(run.tasks, run.rejected)
 

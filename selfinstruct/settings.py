@@ -68,7 +68,7 @@ class Settings:
     against: tuple[str, ...] = _setting(
         (), "fixed", "File of protected tasks, such as a test set; candidates that repeat one are turned down."
     )
-    against_ngram: int = _setting(13, "fixed", "Words in a row that count as repeating a protected task; 0: no such test.")
+    against_ngram: int = _setting(13, "fixed", "Words in a row that count as repeating a protected task (0: off).")
     max_instances: int = _setting(5, "downstream", "Most instances of a task.")
     saturation: float = _setting(0.05, "free", "Stop when the last answers gave fewer new tasks each; 0 turns it off.")
     saturation_window: int = _setting(100, "free", "Number of those last answers.")
@@ -89,8 +89,8 @@ class Settings:
     neighbours: int = _setting(
         0,
         "free",
-        "Record this many most similar tasks, and the mean similarity, with each task: compares all pairs, some minutes "
-        "at 52,000 tasks.",
+        "Record this many most similar tasks, and the mean similarity, with each task: compares all pairs, some "
+        "minutes at 52,000 tasks.",
     )
     timeout: float = _setting(600.0, "free", "Seconds that one try of a request may take.")
     give_up: float = _setting(600.0, "free", "Seconds without any success after which the endpoint counts as gone.")

@@ -17,6 +17,7 @@ What is left, a dozen pairs a query at a pool of 50,000, is decided by a bit-par
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -104,14 +105,25 @@ class RougeIndex:
 
     def _search(self, text: str, *, first: bool) -> Neighbour | None:
         ids = self._encode(text, learn=False)
-        m = len(ids)
         best, best_lcs, best_sum = -1, 0, 1
-        if not m:
-            return None
+        for position, alpha in self._candidates(ids):
+            other = self._texts[position]
+            lcs, both = LCSseq.similarity(ids, other, score_cutoff=alpha), len(ids) + len(other)
+            if lcs < alpha:
+                continue
+            ahead = lcs * best_sum - best_lcs * both
+            if ahead > 0 or (ahead == 0 and position < best):
+                best, best_lcs, best_sum = position, lcs, both
+                if first:
+                    break
+        return None if best < 0 else Neighbour(best, 2 * best_lcs / best_sum)
+
+    def _candidates(self, ids: list[int]) -> Iterator[tuple[int, int]]:
+        """The texts that may reach the threshold, each with the common words that it needs."""
+        m = len(ids)
         signature = _signature(ids)
         tried: set[int] = set()
-        fewest = self._alpha(self._shortest_partner(m), m)
-        for place, word, at in _prefix(ids, m - fewest + 1):
+        for place, word, at in _prefix(ids, m - self._alpha(self._shortest_partner(m), m) + 1):
             for n, postings in self._postings.get(word, {}).items():
                 alpha = self._alpha(m, n)
                 if alpha > m - place or alpha > n:
@@ -124,17 +136,8 @@ class RougeIndex:
                         continue
                     tried.add(position)
                     other = self._signatures[position]
-                    if (signature & ~other).bit_count() > slack_m or (other & ~signature).bit_count() > slack_n:
-                        continue
-                    lcs = LCSseq.similarity(ids, self._texts[position], score_cutoff=alpha)
-                    if lcs < alpha:
-                        continue
-                    ahead = lcs * best_sum - best_lcs * (m + n)
-                    if ahead > 0 or (ahead == 0 and position < best):
-                        best, best_lcs, best_sum = position, lcs, m + n
-                        if first:
-                            return Neighbour(best, 2 * best_lcs / best_sum)
-        return None if best < 0 else Neighbour(best, 2 * best_lcs / best_sum)
+                    if (signature & ~other).bit_count() <= slack_m and (other & ~signature).bit_count() <= slack_n:
+                        yield position, alpha
 
 
 def _prefix(ids: list[int], length: int) -> list[tuple[int, int, int]]:

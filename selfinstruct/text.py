@@ -14,14 +14,14 @@ _ASCII_WORD = re.compile(r"[a-z0-9]+")
 
 # Scripts written without spaces, where a character is the unit that a reader counts (Unicode Standard Annex 29,
 # section 4, leaves their words to dictionaries). U+30FC lengthens a Kana vowel and belongs to no single script.
-_UNSPACED = (
+UNSPACED = (
     r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Yi}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tai_Le}\p{Tai_Tham}\u30fc"
 )
 # Combining marks stay with the letter before them (vowel signs and viramas of Indic scripts, Arabic points), and so
 # do the joiners that shape conjuncts.
 _WORD = regex.compile(
-    rf"[{_UNSPACED}--\p{{M}}]\p{{M}}*"
-    rf"|[[\p{{L}}\p{{N}}]--[{_UNSPACED}]][[\p{{L}}\p{{N}}\p{{M}}\u200c\u200d]--[{_UNSPACED}]]*",
+    rf"[[{UNSPACED}]&&[\p{{L}}\p{{N}}]]\p{{M}}*"
+    rf"|[[\p{{L}}\p{{N}}]--[{UNSPACED}]][[\p{{L}}\p{{N}}\p{{M}}\u200c\u200d]--[{UNSPACED}]]*",
     flags=regex.V1,
 )
 
@@ -63,4 +63,4 @@ def is_unspaced(character: str) -> bool:
     return _UNSPACED_CHARACTER.match(character) is not None
 
 
-_UNSPACED_CHARACTER = regex.compile(rf"[{_UNSPACED}]", flags=regex.V1)
+_UNSPACED_CHARACTER = regex.compile(rf"[{UNSPACED}]", flags=regex.V1)

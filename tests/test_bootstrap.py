@@ -95,6 +95,15 @@ def test_a_finished_run_replays_without_a_call(tmp_path, reference):
     assert derived(tmp_path / "run") == derived(reference)
 
 
+@pytest.mark.parametrize("num_tasks", [1, 2, 5, 10, 17, 33])
+def test_a_replay_asks_nothing_while_answers_wait_in_the_ledger(tmp_path, num_tasks):
+    """Before the recorded answers are admitted, the run looks farther from its target than it is."""
+    generate(tmp_path / "run", llm=Scripted(), num_tasks=num_tasks, concurrency=1, progress=False)
+    again = Scripted()
+    generate(tmp_path / "run", llm=again, concurrency=64, progress=False)
+    assert again.requests == []
+
+
 def test_a_ledger_cut_at_any_byte_resumes_to_the_same_run(tmp_path, reference):
     """Kill -9 leaves some prefix of the ledger in the order of arrival; every one of them leads to the same end."""
     path = tmp_path / "run"

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections.abc import Callable
 from itertools import count
 
 # Instances first, then verdicts, then new instructions: what is begun is finished before more is begun.
 RANKS = {"instances": 0, "classify": 1, "instructions": 2}
 
 
-class Stopped(Exception):  # noqa: N818 - it is no error: the run was asked to stop
+class Stopped(Exception):
     """No new call may start: the run is stopping."""
 
 
 class Slots:
     """A number of permits, given to the lowest rank first and in order within a rank.
 
-    After `close`, whoever waits or comes gets `Stopped`; permits in use stay in use until they are released.
+    After `close`, whoever waits or comes gets `Stopped`; permits in use stay in use until they are released. `on_free`
+    is called when a permit is given back and nobody waits for it.
     """
 
-    def __init__(self, permits: int) -> None:
-        self.permits = permits
+    def __init__(self, permits: int, on_free: Callable[[], None] = lambda: None) -> None:
+        self.permits, self.on_free = permits, on_free
         self.in_use = 0
         self.closed = asyncio.Event()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
@@ -29,7 +31,7 @@ class Slots:
 
     def take(self) -> bool:
         """Take a permit at once if one is free and nobody waits for it."""
-        if self.closed.is_set() or self._waiting or self.in_use >= self.permits:
+        if self.closed.is_set() or self.in_use >= self.permits or self._first_waiting() is not None:
             return False
         self.in_use += 1
         return True
@@ -48,7 +50,10 @@ class Slots:
         heapq.heappush(self._waiting, (rank, next(self._order), future))
         try:
             await future
-        except asyncio.CancelledError:
+            if self.closed.is_set():
+                raise Stopped
+        except (asyncio.CancelledError, Stopped):
+            # The permit may have been handed over in the same turn of the loop in which this task was cancelled.
             if future.done() and not future.cancelled() and future.exception() is None:
                 self.release()
             raise
@@ -56,19 +61,19 @@ class Slots:
     def release(self) -> None:
         """Give a permit back."""
         self.in_use -= 1
-        while self._waiting and self.in_use < self.permits:
-            future = heapq.heappop(self._waiting)[2]
-            if not future.done():
-                self.in_use += 1
-                future.set_result(None)
+        while self.in_use < self.permits:
+            future = self._first_waiting()
+            if future is None:
+                self.on_free()
+                return
+            self.in_use += 1
+            future.set_result(None)
 
     def close(self) -> None:
         """Let nobody start any more."""
         self.closed.set()
-        while self._waiting:
-            future = heapq.heappop(self._waiting)[2]
-            if not future.done():
-                future.set_exception(Stopped())
+        while (future := self._first_waiting()) is not None:
+            future.set_exception(Stopped())
 
     async def pause(self, seconds: float) -> None:
         """Sleep, but no longer than until the slots close.
@@ -76,10 +81,11 @@ class Slots:
         Raises:
             Stopped: the slots are closed.
         """
-        try:
-            await asyncio.wait_for(self.closed.wait(), seconds)
-        except asyncio.TimeoutError:
-            return
+        if not self.closed.is_set():
+            try:
+                await asyncio.wait_for(self.closed.wait(), seconds)
+            except asyncio.TimeoutError:
+                return
         raise Stopped
 
     async def lend(self, seconds: float, rank: int) -> None:
@@ -95,3 +101,12 @@ class Slots:
         except BaseException:
             self.in_use += 1
             raise
+
+    def _first_waiting(self) -> asyncio.Future[None] | None:
+        """Whose turn it is; those who were served or cancelled are forgotten here."""
+        while self._waiting:
+            future = self._waiting[0][2]
+            if not future.done():
+                return future
+            heapq.heappop(self._waiting)
+        return None

@@ -1,0 +1,433 @@
+"""Fakes for tests, of this package and of yours: a language model from a function, and a server that misbehaves.
+
+Both need no network, and both say afterwards what they were asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from random import Random
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from selfinstruct.errors import EndpointFailed, TransientFailure
+from selfinstruct.llm import Completion, Request, Usage
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+CHARACTERS_PER_TOKEN = 4
+
+
+class FakeLLM:
+    """A language model from a function of the request, or from answers that are given in order.
+
+    Args:
+        answer: a function that returns a text or a `Completion`, or raises; or the answers themselves, where an
+            exception among them is raised.
+        latency: seconds that a call takes, or a function of the request that says so.
+        faults: the share of the calls, from 0 to 1, that raise `TransientFailure`. It is drawn from `seed` and the
+            number of the call, so that a request which is repeated is drawn anew.
+
+    Attributes:
+        requests: everything that was asked, in order, the calls that failed included.
+
+    Raises:
+        EndpointFailed: all the answers that were given are used up.
+
+    Example:
+        >>> llm = FakeLLM(lambda request: request.text.upper())
+        >>> asyncio.run(llm.complete(Request("any", prompt="hello"))).text
+        'HELLO'
+        >>> llm.requests[0].prompt
+        'hello'
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Request], str | Completion] | Iterable[str | Completion | Exception],
+        *,
+        latency: float | Callable[[Request], float] = 0.0,
+        faults: float = 0.0,
+        seed: int = 0,
+        model: str = "fake",
+    ) -> None:
+        self.model = model
+        self.requests: list[Request] = []
+        self._answer = answer if callable(answer) else in_order(answer)
+        self._latency, self._faults, self._seed = latency, faults, seed
+
+    async def complete(self, request: Request) -> Completion:
+        """Answer, or fail as was ordered."""
+        self.requests.append(request)
+        number = len(self.requests)
+        await asyncio.sleep(_value(self._latency, request))
+        if Random(f"{self._seed}/{number}").random() < self._faults:
+            raise TransientFailure(f"call {number} fails on purpose")
+        answer = self._answer(request)
+        if isinstance(answer, Completion):
+            return answer
+        return Completion(answer, "stop", Usage(_tokens(request.text), _tokens(answer)), self.model)
+
+
+def in_order(answers: Iterable[Any]) -> Callable[[object], Any]:
+    """A function that ignores its argument and returns one answer after another; exceptions are raised.
+
+    Raises:
+        EndpointFailed: when the answers are used up.
+
+    Example:
+        >>> answer = in_order(["one", "two"])
+        >>> answer({}), answer({})
+        ('one', 'two')
+    """
+    left = iter(answers)
+    lock = threading.Lock()
+
+    def answer(_: object) -> Any:
+        with lock:
+            found = next(left, EndpointFailed("all the answers of this fake are used up; give it more"))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return answer
+
+
+TRANSIENT = (
+    *("429", "500", "503", "408", "reset", "close"),
+    *("cut_body", "truncated_json", "html", "error_200", "empty_choices"),
+)
+"""The faults that another try mends, from which a share of faults is drawn unless other kinds are named."""
+
+FATAL = ("quota", "400", "context_length", "content_policy", "401", "404")
+"""The faults that no other try of the same request mends."""
+
+KINDS = ("ok", *TRANSIENT, *FATAL, "hang", "drip", "null_content", "length")
+
+DRIP_SECONDS = 0.05
+
+Body = dict[str, Any]
+Answer = str | Mapping[str, Any] | tuple[int, Mapping[str, Any]]
+Faults = float | Sequence[str] | Callable[[Body], str | None]
+
+
+class FaultServer:
+    """An OpenAI-compatible server on 127.0.0.1 that answers from a function, and fails as it is told to.
+
+    It serves chat completions, completions and the list of models, in a thread of its own, from `with` to the end of
+    the block. The kinds of faults:
+
+    - "429", "500", "503", "408": the status, with `retry_after`, if given, at 429 and 503; "quota": a 429 that says
+      insufficient_quota;
+    - "400", "context_length", "content_policy", "401", "404": refusals, in the words of OpenAI;
+    - "unsupported:NAME": refuses the parameter NAME while the request holds it (max_tokens with the advice to use
+      max_completion_tokens), and answers otherwise;
+    - "reset": half an answer, then RST; "close": closes without a word; "cut_body": closes before the end of the body;
+    - "truncated_json": half an answer of the right length; "html": a web page with status 200; "error_200": an error
+      object with status 200; "empty_choices": no choices; "null_content": a message without content;
+    - "length": a good answer, said to be cut at the token limit;
+    - "hang": never answers; "drip": sends a byte every 50 ms;
+    - "ok": no fault.
+
+    Args:
+        answer: a function from the parsed body of the request to a text, to a whole body of a response, or to a
+            status and a body; `in_order` makes one from a list. What it raises is the server's answer with status
+            400, and is raised again at the end of the block.
+        faults: the share of requests that fail, drawn from `seed` in the order in which they come; or kinds that are
+            played first, in order; or a function from the body to a kind or None.
+        kinds: what the share is drawn from, evenly.
+        retry_after: the header at 429 and 503: seconds, or any text ("0", an HTTP date); "250ms" is sent as
+            retry-after-ms.
+        latency: seconds before each answer, or a function of the body that says so.
+        api_key: refuse any other key with 401.
+        models: the models that there are; any other name is refused with 404. None takes every name.
+
+    Attributes:
+        base_url: what a client is given; it ends in /v1.
+        requests: the bodies that came, in order.
+        counts: how often each kind was played, "ok" among them.
+        peak: the most requests that were under way at once.
+
+    Example:
+        >>> from selfinstruct.llm.openai import OpenAIClient
+        >>> async def ask(base_url: str) -> str:
+        ...     client = OpenAIClient([base_url])
+        ...     try:
+        ...         return (await client.complete(Request("any", prompt="hello"))).text
+        ...     finally:
+        ...         await client.close()
+        >>> with FaultServer(lambda body: body["prompt"].upper()) as server:
+        ...     asyncio.run(ask(server.base_url)), server.counts["ok"]
+        ('HELLO', 1)
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Body], Answer],
+        *,
+        faults: Faults = 0.0,
+        kinds: Sequence[str] = TRANSIENT,
+        retry_after: float | str | None = None,
+        latency: float | Callable[[Body], float] = 0.0,
+        seed: int = 0,
+        api_key: str | None = None,
+        models: Sequence[str] | None = None,
+    ) -> None:
+        self.requests: list[Body] = []
+        self.counts: Counter[str] = Counter()
+        self.peak = 0
+        self.base_url = ""
+        self._answer, self._latency, self._retry_after = answer, latency, retry_after
+        self._kind_for = _chooser(faults, kinds, seed)
+        self._api_key, self._models = api_key, models
+        self._under_way = 0
+        self._error: Exception | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self._ready = threading.Event()
+
+    def __enter__(self) -> Self:
+        """Start to serve."""
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.base_url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run(listening)), name="fault-server")
+        self._thread.start()
+        self._ready.wait()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop at once; whoever waits for an answer sees the connection close."""
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        if self._error is not None and error is None:
+            raise self._error
+
+    async def _run(self, listening: socket.socket) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._connected, sock=listening, backlog=1024)
+        self._ready.set()
+        await self._stopping.wait()
+        server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections)
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection until either side closes it."""
+        try:
+            while await self._exchange(reader, writer):
+                pass
+        except (asyncio.CancelledError, asyncio.IncompleteReadError, ConnectionError):
+            writer.transport.abort()
+        except Exception as error:  # noqa: BLE001 - raised again where the server was started
+            self._error = self._error or error
+            writer.transport.abort()
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await writer.wait_closed()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Read one request and reply; whether the connection stays open."""
+        method, path, headers, content = await _read(reader)
+        if method != "POST":
+            writer.write(_http(200, {"object": "list", "data": [{"id": one} for one in self._models or ("fake",)]}))
+            return True
+        body = orjson.loads(content)
+        self.requests.append(body)
+        self._under_way += 1
+        self.peak = max(self.peak, self._under_way)
+        try:
+            kind = self._kind(body, headers)
+            self.counts[kind] += 1
+            if (seconds := _value(self._latency, body)) > 0:
+                await asyncio.sleep(seconds)
+            return await self._play(kind, path, body, reader, writer)
+        finally:
+            self._under_way -= 1
+
+    def _kind(self, body: Body, headers: Mapping[str, str]) -> str:
+        if self._api_key is not None and headers.get("authorization") != f"Bearer {self._api_key}":
+            return "401"
+        if self._models is not None and body.get("model") not in self._models:
+            return "404"
+        kind = self._kind_for(body)
+        name, _, parameter = kind.partition(":")
+        return "ok" if name == "unsupported" and parameter not in body else kind
+
+    async def _play(
+        self, kind: str, path: str, body: Body, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        if kind == "close":
+            return False
+        if kind == "hang":
+            await reader.read(1)
+            return False
+        whole = self._reply(kind, path, body)
+        if kind in ("reset", "cut_body"):
+            writer.write(whole[: -len(whole) // 4])
+            if kind == "reset":
+                await asyncio.sleep(0.001)
+                _reset_on_close(writer)
+            return False
+        if kind == "drip":
+            for byte in whole:
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(DRIP_SECONDS)
+            return True
+        writer.write(whole)
+        return True
+
+    def _reply(self, kind: str, path: str, body: Body) -> bytes:
+        """The whole response of a kind, before anything is done to its bytes."""
+        if kind == "html":
+            return _http(200, b"<html><body>Please log in to the network.</body></html>", "text/html")
+        if kind == "error_200":
+            return _http(200, _error("The upstream provider failed.", "server_error"))
+        if kind.startswith("unsupported:") or kind in _REFUSALS:
+            status, error = _refusal(kind, body)
+            return _http(status, error, more=_waiting(self._retry_after) if status in (429, 503) else "")
+        try:
+            answer = self._answer(body)
+        except Exception as error:  # noqa: BLE001 - whatever the test's function raises is shown to the test
+            self._error = self._error or error
+            return _http(400, _error(f"the answer function of this FaultServer raised {error!r}", "fake_failed"))
+        if isinstance(answer, tuple):
+            return _http(answer[0], dict(answer[1]))
+        found = dict(answer) if isinstance(answer, Mapping) else self._found(kind, path, body, answer)
+        content = orjson.dumps(found)
+        return _http(200, content[: len(content) // 2] if kind == "truncated_json" else content)
+
+    def _found(self, kind: str, path: str, body: Body, text: str) -> Body:
+        """The body of a response in the shape of OpenAI's."""
+        chat = path.endswith("/chat/completions")
+        said = "\n\n".join(str(one["content"]) for one in body["messages"]) if chat else str(body["prompt"])
+        content = None if kind == "null_content" else text
+        choice: Body = {"index": 0, "finish_reason": "length" if kind == "length" else "stop", "logprobs": None}
+        choice |= {"message": {"role": "assistant", "content": content}} if chat else {"text": content}
+        prompt_tokens, completion_tokens = _tokens(said), _tokens(text)
+        return {
+            "id": f"fake-{len(self.requests)}",
+            "object": "chat.completion" if chat else "text_completion",
+            "created": int(time.time()),
+            "model": body.get("model"),
+            "choices": [] if kind == "empty_choices" else [choice],
+            "usage": {
+                "prompt_tokens": prompt_tokens,
+                "completion_tokens": completion_tokens,
+                "total_tokens": prompt_tokens + completion_tokens,
+            },
+        }
+
+
+_REFUSALS = {
+    "429": (429, "Rate limit reached for requests.", "rate_limit_exceeded"),
+    "500": (500, "The server had an error while processing your request.", "server_error"),
+    "503": (503, "The engine is currently overloaded.", "overloaded"),
+    "408": (408, "Request timeout.", "timeout"),
+    "quota": (
+        429,
+        "You exceeded your current quota, please check your plan and billing details.",
+        "insufficient_quota",
+    ),
+    "400": (400, "We could not parse your request.", "invalid_request"),
+    "context_length": (
+        400,
+        "This model's maximum context length is 4096 tokens. Please reduce the length of the messages.",
+        "context_length_exceeded",
+    ),
+    "content_policy": (
+        400,
+        "Your request was rejected by our safety system.",
+        "content_policy_violation",
+    ),
+    "401": (401, "Incorrect API key provided.", "invalid_api_key"),
+    "404": (404, "The model does not exist or you do not have access to it.", "model_not_found"),
+}
+
+
+def _refusal(kind: str, body: Body) -> tuple[int, Body]:
+    parameter = kind.partition(":")[2]
+    if not parameter:
+        status, message, code = _REFUSALS[kind]
+        return status, _error(message, code)
+    advice = " Use 'max_completion_tokens' instead." if parameter == "max_tokens" else ""
+    message = f"Unsupported parameter: '{parameter}' is not supported with this model.{advice}"
+    return 400, _error(message, "unsupported_parameter", parameter)
+
+
+def _error(message: str, code: str, parameter: str | None = None) -> Body:
+    return {"error": {"message": message, "type": code, "param": parameter, "code": code}}
+
+
+def _waiting(retry_after: float | str | None) -> str:
+    if retry_after is None:
+        return ""
+    text = str(retry_after)
+    return f"retry-after-ms: {text[:-2]}\r\n" if text.endswith("ms") else f"Retry-After: {text}\r\n"
+
+
+def _http(status: int, content: Body | bytes, kind: str = "application/json", more: str = "") -> bytes:
+    if isinstance(content, dict):
+        content = orjson.dumps(content)
+    return (
+        f"HTTP/1.1 {status} -\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n{more}\r\n".encode()
+        + content
+    )
+
+
+async def _read(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str], bytes]:
+    """Method, path, headers by their small names, and body of one request."""
+    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    method, path, _ = first.split(" ", 2)
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return method, path, headers, await reader.readexactly(int(headers.get("content-length", 0)))
+
+
+def _reset_on_close(writer: asyncio.StreamWriter) -> None:
+    """Make the close of this connection an RST."""
+    linger_for_no_time = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_for_no_time)
+
+
+def _chooser(faults: Faults, kinds: Sequence[str], seed: int) -> Callable[[Body], str]:
+    """The function that says which kind a request gets."""
+    if callable(faults):
+        by_body = faults
+        return lambda body: _known(by_body(body) or "ok")
+    if isinstance(faults, int | float):
+        share, random, mix = faults, Random(seed), [_known(kind) for kind in kinds]
+        return lambda _: mix[int(random.random() * len(mix))] if random.random() < share else "ok"
+    script = iter([_known(kind) for kind in faults])
+    return lambda _: next(script, "ok")
+
+
+def _known(kind: str) -> str:
+    if kind not in KINDS and not kind.startswith("unsupported:"):
+        raise ValueError(f"there is no fault {kind!r}; there are {', '.join(KINDS)} and unsupported:PARAMETER")
+    return kind
+
+
+def _value(amount: float | Callable[[Any], float], of: object) -> float:
+    return amount(of) if callable(amount) else amount
+
+
+def _tokens(text: str) -> int:
+    return len(text) // CHARACTERS_PER_TOKEN
