@@ -87,7 +87,7 @@ class _Session:
         self._progress = progress
         self._growing: Bootstrap | None = None
         self._run: Run | None = None
-        self._derives = True
+        self._derives = self._closes = True
         self._stop_early: str | None = None
 
     @classmethod
@@ -104,11 +104,12 @@ class _Session:
         directory = RunDirectory(path)
         options, llm = _with_own_model(options, llm)
         setup = prepare(directory, options, filters, load_run=_carried_tasks)
-        llm = llm or teacher(setup, lambda: directory.write_settings(setup.stored))
+        own, llm = llm is None, llm or teacher(setup, lambda: directory.write_settings(setup.stored))
         with directory.locked():
             directory.write(setup.stored, [*setup.seeds, *setup.carried])
             ledger = Ledger(directory.ledger_path)
             session = cls(directory, setup, ledger, llm, progress)
+            session._closes = own  # a model of the user's is theirs to close
             try:
                 session._announce_changes()
                 yield session
@@ -138,8 +139,8 @@ class _Session:
             await growing.run()
         finally:
             bar.close(growing)
-            if (close := getattr(self._llm, "close", None)) is not None:
-                await close()
+            if self._closes and hasattr(self._llm, "close"):
+                await self._llm.close()
 
     def stop(self, reason: str) -> None:
         self._stop_early = reason

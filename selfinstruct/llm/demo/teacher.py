@@ -1,4 +1,4 @@
-"""The offline teacher behind `--model demo`: the whole loop can be watched without a key, a network or a download."""
+"""The teacher: which skill answers a request, and what goes wrong on purpose."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from selfinstruct.llm import Completion, Request, Stage, Usage
-from selfinstruct.llm import demo_words as bank
-from selfinstruct.llm.demo_skills import Draw, Pair, Skill, recognise, wheel
+from selfinstruct.llm.demo import words
+from selfinstruct.llm.demo.grammar import Draw, Pair, Skill
+from selfinstruct.llm.demo.skills import recognise, wheel
 
 CHARACTERS_PER_TOKEN = 4
 
@@ -62,7 +63,7 @@ _CLASSIFICATION_ONLY = ("collection of classification tasks", "list of different
 def _write_instructions(request: Request, draw: Draw) -> str:
     text = request.text
     first, count = int(request.about["first"]), int(request.about["count"])
-    skills = wheel(any(words in text for words in _CLASSIFICATION_ONLY))
+    skills = wheel(any(phrase in text for phrase in _CLASSIFICATION_ONLY))
     alpaca = _ALPACA_TASK.search(text) is not None
     if draw.chance(0.03):
         first = draw.pick((1, first + 1, first + 10))
@@ -106,7 +107,7 @@ def _too_short(instruction: str, prompt: str, draw: Draw) -> str:
 
 
 def _needs_more_than_text(instruction: str, prompt: str, draw: Draw) -> str:
-    thing, place = draw.pick(bank.OBJECTS), draw.pick(bank.TOWNS)
+    thing, place = draw.pick(words.OBJECTS), draw.pick(words.TOWNS)
     return draw.pick(
         (
             f"Draw a picture of {thing} for the cover of a travel guide to {place}.",
@@ -118,7 +119,7 @@ def _needs_more_than_text(instruction: str, prompt: str, draw: Draw) -> str:
 
 
 def _wants_a_program(instruction: str, prompt: str, draw: Draw) -> str:
-    return f"Write a program to keep track of {draw.pick(bank.GOODS)} in a shop in {draw.pick(bank.TOWNS)}."
+    return f"Write a program to keep track of {draw.pick(words.GOODS)} in a shop in {draw.pick(words.TOWNS)}."
 
 
 def _starts_with_punctuation(instruction: str, prompt: str, draw: Draw) -> str:
