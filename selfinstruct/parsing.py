@@ -186,8 +186,8 @@ def numbered_list(text: str, first: int, *, cut: bool = False) -> Parsed[Candida
     """Read a list of instructions, however it is numbered or bulleted.
 
     `first` is the number that the list was asked to begin with: a base model goes on behind it, so text before the
-    first number is an item where the next number follows, and chatter where the list begins anew. Numbers may be
-    wrong or all the same. An item runs to the next mark at its indentation or above; further lines belong to it, but
+    first number is an item where the next number follows (or 2), and chatter where the list begins anew. Numbers may
+    be wrong or all the same. An item runs to the next mark at its indentation or above; further lines belong to it, but
     closing lines that speak to the reader do not. `cut` says that the token limit cut the answer: its last item goes.
     The first letter is put in upper case and white space collapsed.
     """
@@ -281,10 +281,10 @@ def _lead(lead: str, first: int, marks: list[_Mark]) -> list[str | Dropped]:
     Without any mark in the answer it is the whole of it: a paragraph an item, or a line where each line is a sentence.
     """
     pieces = [piece.strip() for piece in _BLANK_LINE.split(lead) if piece.strip()]
-    if not marks and len(pieces) == 1:
+    if not marks and len(pieces) == 1 and not _BULLET.search(lead):
         lines = pieces[0].split("\n")
         pieces = lines if all(re.search(r"[.?!。？！]\W*$", line) for line in lines) else pieces
-    goes_on = not marks or marks[0].number == first + 1
+    goes_on = not marks or marks[0].number in {first + 1, 2}
     return [
         piece
         if goes_on and not _CHATTER.match(piece) and (not marks or number == len(pieces))

@@ -206,7 +206,7 @@ class FalseOfNumpy:
 )
 def test_judge_takes_verdicts_and_booleans(outcome, rule):
     """None and True keep, a verdict and anything false turn down."""
-    found = judge(Candidate("x"), EMPTY, [lambda candidate, pool: outcome])
+    found = judge(Candidate("x"), EMPTY, [lambda *_: outcome])
     assert (found and found.rule) == rule
 
 
@@ -246,7 +246,11 @@ A, B, C = Instance("1", "one"), Instance("2", "two"), Instance("", "three")
         ([Instance("x:", "y"), Instance("x", "y: "), Instance("问：", "y"), A], [A], ["ends_in_colon"] * 3),
         ([Instance("a: b", "c: d.")], [Instance("a: b", "c: d.")], []),
         ([A, Instance("1", "")], [A], ["empty_output"]),
-        ([Instance(str(n), f"o{n}") for n in range(7)], [Instance(str(n), f"o{n}") for n in range(5)], ["max_instances"] * 2),
+        (
+            [Instance(str(n), f"o{n}") for n in range(7)],
+            [Instance(str(n), f"o{n}") for n in range(5)],
+            ["max_instances"] * 2,
+        ),
         ([A] * 3 + [B] * 3, [A, B], ["duplicate_instance"] * 4),
     ],
 )
@@ -257,7 +261,13 @@ def test_check_instances(instances, kept, rules):
     assert [reason.rule for _, reason in dropped] == rules
 
 
-@given(st.lists(st.builds(Instance, st.sampled_from(["", "a", "b", "c:", " "]), st.sampled_from(["", "a", "x", "y", "z:"])), max_size=9), st.integers(1, 5))
+@given(
+    st.lists(
+        st.builds(Instance, st.sampled_from(["", "a", "b", "c:", " "]), st.sampled_from(["", "a", "x", "y", "z:"])),
+        max_size=9,
+    ),
+    st.integers(1, 5),
+)
 def test_check_instances_loses_none_and_keeps_the_order(instances, most):
     """Kept and dropped ones together are those given, and the kept ones stand as they stood."""
     kept, dropped = check_instances(instances, most)

@@ -298,7 +298,7 @@ def test_simplest_fraction_decides_alike(threshold):
 
 def test_packed_numbers_never_overflow_silently(monkeypatch):
     """Numbers that do not fit into one are an error, not a wrong decision."""
-    monkeypatch.setattr(candidates, "_width", lambda largest: 40)
+    monkeypatch.setattr(candidates, "_width", lambda _: 40)
     with pytest.raises(OverflowError, match="63"):
         join(["a b c d e", "a b c d f"])
 

@@ -10,7 +10,6 @@ import string
 from collections import Counter, defaultdict
 from functools import cache
 
-import pytest
 from reference import FOLDER, instructions, needs_reference, rows
 
 from selfinstruct.filters import check_instances, judge
@@ -23,7 +22,7 @@ from selfinstruct.text import rouge_words, words
 
 pytestmark = needs_reference
 
-KEYWORDS = "image images graph graphs picture pictures file files map maps draw plot".split()
+KEYWORDS = ["image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps", "draw", "plot"]
 
 
 @cache
@@ -33,7 +32,9 @@ def answers():
     found = []
     for row in rows("completions/instructions.jsonl"):
         first = re.search(r"(\d+)\.\s*\Z", row["prompt"])
-        items = numbered_list(row["completion"], int(first[1]) if first else 9, cut=row["finish_reason"] == "length").items
+        items = numbered_list(
+            row["completion"], int(first[1]) if first else 9, cut=row["finish_reason"] == "length"
+        ).items
         found.append((row, numbers[row["source"]], [item.instruction for item in items]))
         numbers[row["source"]] += 1
     return found

@@ -3,9 +3,11 @@
 import re
 import time
 from collections import Counter
+from functools import partial
+from itertools import product
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from selfinstruct.parsing import Parsed, input_first, numbered_list, output_first, split_thinking, verdict, whole_tasks
@@ -89,6 +91,7 @@ def test_any_numbering_is_read(marks, gap):
     ("text", "expected"),
     [
         (" Write a poem.\n10. Sort the words.\n11. How is tea made?", [POEM, SORT, TEA]),
+        (" Write a poem.\n2. Sort the words.\n3. How is tea made?", [POEM, SORT, TEA]),
         (" Write a poem.", [POEM]),
         ("Write a poem.\nSort the words.\nHow is tea made?", [POEM, SORT, TEA]),
         ("Write a poem.\n\nSort the words.\n\nHow is tea made?", [POEM, SORT, TEA]),
@@ -98,7 +101,10 @@ def test_any_numbering_is_read(marks, gap):
         ("9. Write\n   a\tpoem.\n10. Sort the\nwords.", [POEM, SORT]),
         ("```\n9. Write a poem.\n10. Sort the words.\n```", [POEM, SORT]),
         ("```markdown\n9. Write a poem.\n10. Sort the words.", [POEM, SORT]),
-        ("9. Write a poem.\n10. In what year was it?\n2016. Was it not?", [POEM, "In what year was it? 2016. Was it not?"]),
+        (
+            "9. Write a poem.\n10. In what year was it?\n2016. Was it not?",
+            [POEM, "In what year was it? 2016. Was it not?"],
+        ),
         ("9. Explain what happened in 2016. Use dates.", ["Explain what happened in 2016. Use dates."]),
         ("9. Add the numbers:\n3.5 and 16.25", ["Add the numbers: 3.5 and 16.25"]),
         ("9. what does NASA do for iOS?", ["What does NASA do for iOS?"]),
@@ -109,10 +115,16 @@ def test_any_numbering_is_read(marks, gap):
         ("9. Write a poem. 10. Sort the words. 11. How is tea made?", [POEM, SORT, TEA]),
         ("9. Write a poem. 10. Sort the words.\n11. How is tea made?", [POEM, SORT, TEA]),
         ("9. Name\n10 ways to cook\n10. Sort the words.", ["Name 10 ways to cook", SORT]),
-        ("9. What is 2**3 + 4**2?\n10. Explain *args and **kwargs.", ["What is 2**3 + 4**2?", "Explain *args and **kwargs."]),
+        (
+            "9. What is 2**3 + 4**2?\n10. Explain *args and **kwargs.",
+            ["What is 2**3 + 4**2?", "Explain *args and **kwargs."],
+        ),
         ("9. What does __init__ do?\n10. Define __str__", ["What does __init__ do?", "Define __str__"]),
         ("9. 请用**中文**写一首诗。\n10. 将句子翻译成英文。", ["请用中文写一首诗。", "将句子翻译成英文。"]),
-        ("9. Say what it prints:\n```python\nprint(1)\n```\n10. Sort the words.", ["Say what it prints: ```python print(1) ```", SORT]),
+        (
+            "9. Say what it prints:\n```python\nprint(1)\n```\n10. Sort the words.",
+            ["Say what it prints: ```python print(1) ```", SORT],
+        ),
         ("Answer both:\n- who is it?\n- what is it?", ["Answer both: - who is it? - what is it?"]),
         ("- Write a poem.\n- Sort the words.", [POEM, SORT]),
         ("", []),
@@ -162,7 +174,9 @@ def test_words_to_the_reader_are_dropped(opening, closing):
     assert parsed.dropped
 
 
-@pytest.mark.parametrize("text", ["I'm sorry, but I can't help with that.", "I’m sorry.", "As an AI, I cannot.", "抱歉，我无法完成。"])
+@pytest.mark.parametrize(
+    "text", ["I'm sorry, but I can't help with that.", "I’m sorry.", "As an AI, I cannot.", "抱歉，我无法完成。"]
+)
 def test_a_refusal_is_no_task(text):
     """A model that declines has proposed nothing."""
     assert numbered_list(text, 9) == Parsed([], [Dropped(text, "chatter")])
@@ -265,10 +279,8 @@ RAINY, SUNNY = ("It rains.", "wet"), ("It shines.", "dry")
         "예시 1\n입력: It rains.\n출력: wet\n예시 2\n입력: It shines.\n출력: dry",
         "Ｅxample".replace("Ｅ", "E") + " １\nInput： It rains.\nOutput： wet\nExample ２\nInput： It shines.\nOutput： dry",
         "```\nExample 1\nInput: It rains.\nOutput: wet\nExample 2\nInput: It shines.\nOutput: dry\n```",
-        "<think>Example 1\nInput: a\nOutput: b</think>\nExample 1\nInput: It rains.\nOutput: wet\n"
-        "Example 2\nInput: It shines.\nOutput: dry",
-        "Sure! Here are the examples:\n\nExample 1\nInput: It rains.\nOutput: wet\nExample 2\nInput: It shines.\nOutput: dry"
-        "\n\nLet me know if you need more examples.",
+        "<think>Example 1\nInput: a\nOutput: b</think>\nExample 1\nInput: It rains.\nOutput: wet\nExample 2\nInput: It shines.\nOutput: dry",
+        "Sure! Here are the examples:\n\nExample 1\nInput: It rains.\nOutput: wet\nExample 2\nInput: It shines.\nOutput: dry\n\nLet me know if you need more examples.",
         "Task: Wet or dry?\nExample 1\nInput: It rains.\nOutput: wet\nExample 2\nInput: It shines.\nOutput: dry",
         "Example 1\nInput: It rains.\nOutput: wet\nExample 2\nInput: It shines.\nOutput: dry\n\nTask: Another.\nOutput: x",
     ],
@@ -428,7 +440,9 @@ def test_base_models_go_on_behind_the_first_mark():
 
 def test_broken_whole_tasks_are_dropped_one_by_one():
     """A task without output, an empty one and a cut one go, and their neighbours stay."""
-    parsed = whole_tasks(f"4. Instruction: No output here.\n4. Input: x\n{SHORT}\n6. Instruction:\n7. Instruction: Cu", cut=True)
+    parsed = whole_tasks(
+        f"4. Instruction: No output here.\n4. Input: x\n{SHORT}\n6. Instruction:\n7. Instruction: Cu", cut=True
+    )
     assert parsed.items == TASKS
     assert rules(parsed) == ["malformed", "empty_item", "cut"]
     assert rules(whole_tasks("Nothing of use.")) == ["malformed"]
@@ -438,7 +452,28 @@ def test_broken_whole_tasks_are_dropped_one_by_one():
 # --- Laws -----------------------------------------------------------------------------------------------------------
 
 WORDS = st.lists(
-    st.sampled_from("alpha Beta γάμμα дельта 将 句子 정렬 हिन्दी مرحبا NASA 2016 3.5 e-mail don't (so) said, x=1 ¿Qué?".split()),
+    st.sampled_from(
+        [
+            "alpha",
+            "Beta",
+            "γάμμα",
+            "дельта",
+            "将",
+            "句子",
+            "정렬",
+            "हिन्दी",
+            "مرحبا",
+            "NASA",
+            "2016",
+            "3.5",
+            "e-mail",
+            "don't",
+            "(so)",
+            "said,",
+            "x=1",
+            "¿Qué?",
+        ]
+    ),
     min_size=1,
     max_size=8,
 ).map(lambda some: "Say " + " ".join(some) + ".")
@@ -447,7 +482,11 @@ INSTANCES = st.lists(st.builds(Instance, st.one_of(st.just(""), LINES), LINES), 
 WITH_INPUT = st.lists(st.builds(Instance, LINES, LINES), min_size=1, max_size=5)
 
 
-@given(st.lists(WORDS, min_size=1, max_size=12), st.integers(1, 980), st.sampled_from(["{}. {}", "{}) {}", "Task {}: {}", "**{}.** {}"]))
+@given(
+    st.lists(WORDS, min_size=1, max_size=12),
+    st.integers(1, 980),
+    st.sampled_from(["{}. {}", "{}) {}", "Task {}: {}", "**{}.** {}"]),
+)
 def test_a_rendered_list_is_read_back(items, first, form):
     """Lists: parse(render(x)) == x."""
     text = "\n".join(form.format(number, item) for number, item in enumerate(items, first))
@@ -474,7 +513,17 @@ def test_rendered_labels_are_read_back(instances):
     assert output_first("\n".join(blocks)) == Parsed(instances)
 
 
-@given(st.lists(st.builds(lambda words, one: Candidate(words, (one,)), WORDS, st.builds(Instance, st.one_of(st.just(""), LINES), LINES)), min_size=1, max_size=6))
+@given(
+    st.lists(
+        st.builds(
+            lambda words, one: Candidate(words, (one,)),
+            WORDS,
+            st.builds(Instance, st.one_of(st.just(""), LINES), LINES),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
 def test_rendered_tasks_are_read_back(tasks):
     """Whole tasks: parse(render(x)) == x."""
     text = "".join(
@@ -486,11 +535,26 @@ def test_rendered_tasks_are_read_back(tasks):
 
 
 FRAGMENTS = st.sampled_from(
-    ["9. ", "10. ", "11) ", "1. ", "2. ", "- ", "Task 3: ", "Task: ", "**", "```", "```python", "<think>", "</think>", "Example 1", "Example 2: ",
+    ["9. ", "10. ", "11) ", "1. ", "2. ", "- ", "Task 3: ", "Task: ", "**", "```\n", "```python\n", "<think>", "</think>", "Example 1", "Example 2: ",
      "Example", "Input: ", "Output: ", "Output: ", "Class label: ", "Label: ", "Instruction: ", "5. Instruction: ", "###", "---", "Sure! ",
      "Let me know of examples", "\n", "\n", "\n", "\n\n", "  ", "\r\n", "<noinput>", ":", "2016. ", "１２．"]
 )  # fmt: skip
-MARKERS = frozenset("task example examples input output class label instruction think python noinput instance".split())
+MARKERS = frozenset(
+    [
+        "task",
+        "example",
+        "examples",
+        "input",
+        "output",
+        "class",
+        "label",
+        "instruction",
+        "think",
+        "python",
+        "noinput",
+        "instance",
+    ]
+)
 
 
 def letters(text):
@@ -499,7 +563,10 @@ def letters(text):
 
 
 @given(
-    st.lists(st.one_of(FRAGMENTS, st.integers(0, 99).map(lambda n: "w" + chr(97 + n // 10) + chr(97 + n % 10) + " ")), max_size=40),
+    st.lists(
+        st.one_of(FRAGMENTS, st.integers(0, 99).map(lambda n: "w" + chr(97 + n // 10) + chr(97 + n % 10) + " ")),
+        max_size=40,
+    ),
     st.sampled_from([numbered_list, input_first, output_first, whole_tasks]),
     st.booleans(),
 )
@@ -513,11 +580,15 @@ def test_no_word_of_an_answer_is_lost(fragments, read, cut):
     found = Counter()
     for item in parsed.items:
         instances = item.instances if isinstance(item, Candidate) else [item]
-        found += letters(" ".join([getattr(item, "instruction", ""), *(f"{one.input} {one.output}" for one in instances)]))
+        found += letters(
+            " ".join([getattr(item, "instruction", ""), *(f"{one.input} {one.output}" for one in instances)])
+        )
     for piece in parsed.dropped:
         found += letters(piece.text)
-    assert not {word for word in letters(text) if word not in found}
-    assert all(piece.rule in {"thinking", "chatter", "echo", "cut", "empty_item", "malformed"} for piece in parsed.dropped)
+    assert letters(text) - found == Counter()
+    assert all(
+        piece.rule in {"thinking", "chatter", "echo", "cut", "empty_item", "malformed"} for piece in parsed.dropped
+    )
 
 
 @given(st.text(alphabet="yesnoYN .\n*:Task是否不", max_size=30))
@@ -536,8 +607,6 @@ def test_thinking_is_parted_from_the_answer():
     assert split_thinking("What does <think> do?") == ("What does <think> do?", "")
 
 
-
-
 @pytest.mark.parametrize(
     "piece",
     [" ", "\t", "\n", " \n", "1", "1. ", "1.\n", "1. a\n", "9. a. ", "#", "# ", "###\n", "###\n\n", "---\n", "*", "**", "** ", "**a ", "**a\n", "_", "__a ",
@@ -548,9 +617,9 @@ def test_thinking_is_parted_from_the_answer():
 )  # fmt: skip
 def test_no_text_takes_long(piece):
     """An expression that backtracks would take minutes for 100 KB of any of these."""
+    readers = (partial(numbered_list, first=9), input_first, output_first, whole_tasks, verdict)
     for size, openings in ((100_000, [""]), (5_000, ["Task", "Example", "Output: ", "9. Task 9"])):
-        for opening in openings:
-            text = opening + piece * (size // len(piece)) + "x"
+        for opening, read in product(openings, readers):
             began = time.perf_counter()
-            assert numbered_list(text, 9) != input_first(text) or verdict(text) is not whole_tasks(text) != output_first(text)
-            assert time.perf_counter() - began < 5
+            read(opening + piece * (size // len(piece)) + "x")
+            assert time.perf_counter() - began < 1

@@ -86,4 +86,4 @@ def test_small_helpers():
     assert capitalize_first("nASA iOS") == "NASA iOS"
     assert capitalize_first("") == ""
     assert [is_unspaced(c) for c in "字かナーก가aя"] == [True] * 5 + [False] * 3
-    assert TOKENIZERS == {"words": words, "rouge": rouge_words}
+    assert {"words": words, "rouge": rouge_words} == TOKENIZERS
