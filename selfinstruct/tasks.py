@@ -224,7 +224,7 @@ def _read_task(row: Any, where: str, default_id: str) -> Task:
         instances = [{"input": row.get("input"), "output": row["output"]}] if row.get("output") else []
     try:
         read = tuple(_read_instances(instances))
-    except (TypeError, KeyError) as error:
+    except (AttributeError, TypeError, KeyError) as error:
         shape = '{"input": "...", "output": "..."}'
         raise SeedsError(f'{where}: "instances" is a list of {shape} ({error!r})') from error
     return Task(
