@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EXIT_STATUS = {None: 0, "interrupted": 130, "terminated": 143}
 STOPPED_EARLY = 3
+ROW_TEXTS = ("instruction", "input", "output")
 
 
 @dataclass(frozen=True)
@@ -113,15 +114,16 @@ class Run:
     def _repr_html_(self) -> str:
         """The same for a notebook, with the first tasks and the reasons of rejections."""
         cell = html.escape
+        left = "style='text-align:left;vertical-align:top'"
         rows = "".join(
-            f"<tr><td>{cell(row['instruction'])}</td><td>{cell(_short(row['input']))}</td>"
-            f"<td>{cell(_short(row['output']))}</td></tr>"
+            "<tr>" + "".join(f"<td {left}>{cell(_short(row[name]))}</td>" for name in ROW_TEXTS) + "</tr>"
             for row in self._first_rows(5)
         )
+        heads = "".join(f"<th {left}>{name}</th>" for name in ROW_TEXTS)
         reasons = ", ".join(f"{cell(rule)} {number:,}" for rule, number in self.rejections.most_common())
         return (
-            f"<p><b>{cell(repr(self))}</b></p><table><thead><tr><th>instruction</th><th>input</th><th>output</th></tr>"
-            f"</thead><tbody>{rows}</tbody></table><p>rejected: {reasons or 'nothing'}</p>"
+            f"<p><b>{cell(repr(self))}</b></p><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+            f"<p>rejected: {reasons or 'nothing'}</p>"
         )
 
     def _first_rows(self, number: int) -> Iterator[dict[str, str]]:
