@@ -6,6 +6,7 @@
 
 from importlib.metadata import version
 
+from selfinstruct.dedup import Deduplicated, dedup
 from selfinstruct.errors import (
     DiskFull,
     EndpointFailed,
@@ -33,6 +34,7 @@ __all__ = [
     "LLM",
     "Candidate",
     "Completion",
+    "Deduplicated",
     "DiskFull",
     "EndpointFailed",
     "Instance",
@@ -55,6 +57,7 @@ __all__ = [
     "Usage",
     "Verdict",
     "agenerate",
+    "dedup",
     "generate",
     "load",
     "packaged_seeds",

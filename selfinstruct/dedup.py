@@ -1,7 +1,6 @@
 """Near-duplicates of any data set: dropped greedily in file order, as the pool does, with the partner of each one.
 
->>> import selfinstruct as si
->>> result = si.dedup(["Sort a list of numbers.", "Name a river.", "Sort the list of numbers!"])
+>>> result = dedup(["Sort a list of numbers.", "Name a river.", "Sort the list of numbers!"])
 >>> result
 Deduplicated(2 of 3 kept, 1 dropped; exact, ROUGE-L below 0.7)
 >>> result.dropped[0].reason
@@ -13,26 +12,13 @@ from __future__ import annotations
 import os
 import sys
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 from selfinstruct.errors import SettingsError
-from selfinstruct.records import (
-    Block,
-    Dataset,
-    InMemory,
-    Records,
-    check_form,
-    check_free,
-    extended,
-    open_records,
-    writing,
-)
+from selfinstruct.records import Dataset, InMemory, open_records
 from selfinstruct.text import TOKENIZERS
 
 if TYPE_CHECKING:
@@ -197,10 +183,10 @@ class Deduplicated:
         return sorted(self.dropped, key=lambda one: one.score)[:number]
 
     def rethreshold(self, threshold: float) -> Deduplicated:
-        """Decide again at a higher threshold, without comparing or encoding again.
+        """Decide again at a higher threshold, from the similar pairs that were found or the vectors that were encoded.
 
         It equals a new `dedup` at that threshold: a row that is kept now may be the one that a later row falls to.
-        (Sets full of duplicates are the exception: their exact join keeps the pairs that decided and is made anew.)
+        (An exact join of a set full of duplicates kept only the pairs that decided, and is made anew.)
 
         Raises:
             SettingsError: the threshold is lower than that of this result, which never looked for such pairs.
@@ -211,21 +197,20 @@ class Deduplicated:
             raise SettingsError(f"{error}; call dedup again for a lower one") from error
         return replace(self, measure=self.measure.at(threshold), decisions=decisions)
 
-    def __len__(self) -> int:
-        return int(self.decisions.kept.sum())
-
     def __repr__(self) -> str:
-        kept, number = len(self), len(self.texts)
+        kept, number = int(self.decisions.kept.sum()), len(self.texts)
         return f"Deduplicated({kept:,} of {number:,} kept, {number - kept:,} dropped; {self.measure})"
 
 
 def _duplicate(place: int, result: Deduplicated) -> Duplicate:
     decisions = result.decisions
-    name, text, position = _partner(place, decisions, result.texts, result.against)
+    name, text, position = partner_of(place, decisions, result.texts, result.against)
     return Duplicate(result.rows[place], place, float(decisions.scores[place]), text, position, name)
 
 
-def _partner(place: int, decisions: Decisions, texts: Sequence[str], against: Protected) -> tuple[str | None, str, int]:
+def partner_of(
+    place: int, decisions: Decisions, texts: Sequence[str], against: Protected
+) -> tuple[str | None, str, int]:
     """What a dropped text fell to: the protected set that it stands in, the text, and its position there."""
     other = int(decisions.protected[place])
     if other < 0:
@@ -253,10 +238,11 @@ def dedup(
     opens: a file, a run directory, a data set of the Hub. Sets `against` are protected, such as test sets: they have
     the column `against_field` (by default `field`), and none of their own rows is judged.
 
-    `by="exact"` finds every pair at a ROUGE-L of `max_rouge` or above, and decides as the filter of a run does.
-    `by="minhash"` (extra `minhash`) compares only the candidates of MinHash LSH, exactly: it may miss one similar pair
-    in a hundred, and more of the pairs just at `max_rouge`. `by="semantic"` drops at a cosine similarity of `threshold`
-    or above between the vectors of an `encoder`, any object with `encode(texts)`; it sees paraphrases.
+    `by="exact"` finds every pair at a ROUGE-L of `max_rouge` or above, and decides as the filter of a run does; rows
+    without words are like nothing and are kept. `by="minhash"` (extra `minhash`) compares the candidates of MinHash LSH
+    exactly, but no others: it misses some 2 in 100 similar pairs, and is faster on texts of hundreds of words only.
+    `by="semantic"` drops at a cosine similarity of `threshold` or above between the vectors of an `encoder`, any object
+    with `encode(texts)`; it sees paraphrases.
 
     >>> dedup(["Name a river.", "Add two numbers."], against=[["Name a river!"]]).kept
     ['Add two numbers.']
@@ -276,7 +262,8 @@ def _rows_and_texts(source: Source, field: str, name: str = "the rows") -> tuple
     """The rows of a set and the texts of one column, or texts as both."""
     if isinstance(source, str | os.PathLike):
         records = open_records(source)
-        return [row for block in records.blocks() for row in block.rows()], list(records.texts(field))
+        texts = list(records.texts(field))
+        return [row for block in records.blocks() for row in block.rows()], texts
     if _is_dataset(source):
         return source, list(Dataset(source, name).texts(field))
     rows: list[Any] = list(source)
@@ -308,158 +295,3 @@ def _named(against: Any) -> list[tuple[str, Source]]:
         (os.fspath(each) if isinstance(each, str | os.PathLike) else f"against {number}", each)
         for number, each in enumerate(sets, 1)
     ]
-
-
-# What the rejected file adds to a row: its number in its file, counted from 1, and the text that it fell to.
-DUPLICATE = {
-    "duplicate_row": int,
-    "duplicate_score": float,
-    "duplicate_of": str,
-    "duplicate_of_file": str,
-    "duplicate_of_row": int,
-}
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What `dedup_files` did.
-
-    `repeats` says of each set how many rows were dropped for one of its texts; `same` of them have its very words.
-    """
-
-    source: str
-    measure: Measure
-    rows: int
-    kept: int
-    same: int
-    repeats: Mapping[str, int]
-
-    @property
-    def dropped(self) -> int:
-        """The number of rows that were dropped."""
-        return self.rows - self.kept
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same for JSON."""
-        return {
-            "source": self.source,
-            "by": self.measure.by,
-            "threshold": self.measure.limit,
-            "rows": self.rows,
-            "kept": self.kept,
-            "dropped": self.dropped,
-            "share_dropped": self.dropped / self.rows if self.rows else 0.0,
-            "same_words": self.same,
-            "repeats": dict(self.repeats),
-        }
-
-
-def dedup_files(
-    source: str | os.PathLike[str],
-    output: str | os.PathLike[str],
-    *,
-    rejected: str | os.PathLike[str] | None = None,
-    field: str = "instruction",
-    against: Sequence[str | os.PathLike[str]] = (),
-    against_field: str | None = None,
-    measure: Measure | None = None,
-) -> Summary:
-    """Write the kept rows of a set to one file and the dropped ones to another, without holding rows in memory.
-
-    What is held are the texts of the one column. The ending of a file's name says its form: .jsonl, .json (an array)
-    or .parquet. A kept row is written as it was read; a dropped one has the columns of `DUPLICATE` at its end.
-
-    Raises:
-        SettingsError: a set cannot be read or written, or an output is one of the inputs.
-    """
-    measure = measure or Measure()
-    records = open_records(source)
-    others = [open_records(each) for each in against]
-    outputs = [Path(output), *([Path(rejected)] if rejected is not None else [])]
-    _check_outputs(outputs, [records, *others])
-    texts = list(records.texts(field))
-    protected = Protected((each.name, each.texts(against_field or field)) for each in others)
-    decisions = measure.decide(texts, protected.texts)
-    found = _Found(records.name, texts, protected, decisions)
-    _write(records, found, *outputs)
-    names = Counter({each.name: 0 for each in (records, *others)})
-    names.update(found.partner(place)[0] for place in found.places(kept=False))
-    scores = decisions.scores[~decisions.kept]
-    return Summary(records.name, measure, len(texts), int(decisions.kept.sum()), int((scores == 1).sum()), names)
-
-
-def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Records]) -> None:
-    for output in outputs:
-        check_form(output)
-        for records in inputs:
-            if records.path is not None and output.exists() and output.samefile(records.path):
-                raise SettingsError(f"{output}: is read here and would be written over; choose another name")
-    if len({output.resolve() for output in outputs}) < len(outputs):
-        raise SettingsError(f"{outputs[0]}: cannot hold both the kept and the dropped rows; choose another name")
-
-
-@dataclass(frozen=True)
-class _Found:
-    """The decisions on the rows of a file."""
-
-    name: str
-    texts: Sequence[str]
-    against: Protected
-    decisions: Decisions
-
-    def places(self, *, kept: bool, start: int = 0, stop: int | None = None) -> list[int]:
-        """The positions of the kept or the dropped rows, from `start` to `stop`."""
-        places: list[int] = (self.decisions.kept[start:stop] == kept).nonzero()[0].tolist()
-        return [start + place for place in places]
-
-    def partner(self, place: int) -> tuple[str, str, int]:
-        """The file of the text that a row fell to, the text, and its position."""
-        name, text, position = _partner(place, self.decisions, self.texts, self.against)
-        return name or self.name, text, position
-
-    def columns(self, places: Sequence[int]) -> dict[str, list[Any]]:
-        """What the rejected file says of these rows."""
-        partners = [self.partner(place) for place in places]
-        return dict(
-            zip(
-                DUPLICATE,
-                (
-                    [place + 1 for place in places],
-                    self.decisions.scores[places].tolist(),
-                    [text for _, text, _ in partners],
-                    [name for name, _, _ in partners],
-                    [position + 1 for _, _, position in partners],
-                ),
-                strict=True,
-            )
-        )
-
-
-def _write(records: Records, found: _Found, output: Path, rejected: Path | None = None) -> None:
-    """Read the rows again and write each of them where it belongs."""
-    start = 0
-    with ExitStack() as stack:
-        keep = stack.enter_context(writing(output, records.schema))
-        drop: Callable[[Block], None] = (
-            stack.enter_context(writing(rejected, lambda: _rejected_schema(records)))
-            if rejected
-            else lambda block: None
-        )
-        for block in records.blocks():
-            stop = start + len(block)
-            kept = found.places(kept=True, start=start, stop=stop)
-            dropped = found.places(kept=False, start=start, stop=stop)
-            if len(kept) + len(dropped) < len(block):
-                break
-            keep(block.take([place - start for place in kept]))
-            if rejected and dropped:
-                drop(block.take([place - start for place in dropped]).adding(found.columns(dropped)))
-            start = stop
-        if start != len(found.texts):
-            raise SettingsError(f"{records.name}: changed while it was read; nothing was written, start again")
-
-
-def _rejected_schema(records: Records) -> Any:
-    schema = records.schema()
-    check_free(schema.names, DUPLICATE)
-    return extended(schema, DUPLICATE)

@@ -180,7 +180,8 @@ def teacher(setup: Setup, save: Callable[[], None]) -> LLM:
         from selfinstruct.llm.demo import DemoTeacher
 
         return DemoTeacher()
-    from selfinstruct.llm.openai import OpenAIClient, Settled
+    from selfinstruct.llm.lessons import Settled
+    from selfinstruct.llm.openai import OpenAIClient
 
     settled = Settled(**setup.stored.settled)
 

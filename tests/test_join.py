@@ -16,8 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import LCSseq
 
-from selfinstruct import join as package
-from selfinstruct.join import Join, candidates, documents, join
+from selfinstruct.join import Join, candidates, documents, finder, groups, join
 from selfinstruct.similarity import RougeIndex
 from selfinstruct.text import rouge_words, words
 
@@ -78,7 +77,7 @@ def with_scores(result: Join):
     return [(*row[:2], score) for row, score in zip(decisions(result), result.scores.tolist(), strict=True)]
 
 
-def corpus(seed, *, rows=160, vocabulary=300, longest=24, near=0.6, spell=lambda number: f"w{number}"):
+def corpus(seed, *, rows=160, vocabulary=300, longest=24, near=0.6, copies=0.05, spell=lambda number: f"w{number}"):
     """Texts of random words, many of them edits of an earlier one, some empty and some equal."""
     draw = random.Random(seed)
 
@@ -97,27 +96,27 @@ def corpus(seed, *, rows=160, vocabulary=300, longest=24, near=0.6, spell=lambda
         kind = draw.random()
         if made and kind < near:
             made.append(edited(draw.choice(made)))
-        elif made and kind < near + 0.05:
+        elif made and kind < near + copies:
             made.append(list(draw.choice(made)))
         else:
             made.append([word() for _ in range(draw.randrange(longest + 1))])
     return [draw.choice([" ", ", "]).join(map(spell, tokens)) for tokens in made]
 
 
-@pytest.fixture(params=["as it is", "small steps"])
+SMALL_STEPS = {
+    finder: {"VERIFIED": 50, "BLOCK": 20, "CROWD": 2, "SURE": 4},
+    candidates: {"JOB": 300, "RARE": 3, "PREFIX": 9},
+    groups: {"JOB": 300, "SLIDE": 4, "BLOCK": 3, "BATCH": 50},
+    documents: {"CHUNK": 200},
+}
+CROWDED = {finder: {"CROWD": 1, "SURE": 2}}
+
+
+@pytest.fixture(params=[{}, SMALL_STEPS, CROWDED], ids=["as it is", "small steps", "crowded"])
 def steps(request, monkeypatch):
-    """Run also in steps so small that a few hundred texts take every path: blocks, jobs, two-word keys, all layouts."""
-    if request.param == "small steps":
-        for module, name, value in (
-            (package, "VERIFIED", 50),
-            (package, "BLOCK", 20),
-            (candidates, "JOB", 300),
-            (candidates, "RARE", 3),
-            (candidates, "PREFIX", 9),
-            (candidates, "SLIDE", 4),
-            (candidates, "BLOCK", 3),
-            (documents, "CHUNK", 200),
-        ):
+    """Run also in steps so small that few texts take every path: blocks, jobs, two-word keys, all layouts, halves."""
+    for module, constants in request.param.items():
+        for name, value in constants.items():
             monkeypatch.setattr(module, name, value)
 
 
@@ -125,7 +124,8 @@ SHAPES = {
     "five words": {"vocabulary": 5, "longest": 12},
     "few words": {"vocabulary": 40, "longest": 20},
     "many words": {"vocabulary": 3000, "longest": 30},
-    "mostly copies": {"vocabulary": 60, "near": 0.9},
+    "mostly near": {"vocabulary": 60, "near": 0.9},
+    "mostly copies": {"vocabulary": 30, "near": 0.4, "copies": 0.5},
     "short": {"vocabulary": 12, "longest": 4, "near": 0.3},
 }
 
@@ -227,7 +227,7 @@ def test_law_rethreshold_equals_a_new_join(texts, percents):
 @pytest.mark.parametrize("all_pairs", [True, False])
 def test_rethreshold_of_a_set_full_of_duplicates(monkeypatch, all_pairs):
     """A set that was compared block by block is joined anew, since pairs among what fell are missing."""
-    monkeypatch.setattr(package, "BLOCK", 16)
+    monkeypatch.setattr(finder, "BLOCK", 16)
     texts = corpus("duplicates", rows=300, vocabulary=60, near=0.93)
     result = join(texts, 0.5, all_pairs=all_pairs, against=texts[:5])
     assert result.complete is all_pairs
@@ -237,7 +237,7 @@ def test_rethreshold_of_a_set_full_of_duplicates(monkeypatch, all_pairs):
 
 def test_blocks_find_later_partners_of_copies(monkeypatch):
     """A copy of a text that fell may have a better partner that was kept in between, blocks later."""
-    monkeypatch.setattr(package, "BLOCK", 4)
+    monkeypatch.setattr(finder, "BLOCK", 4)
     old, fell, better = "a b c d e f g h", "a b c d e f x y", "p b c d e f x y"
     near_old = ["a b c d e f g z", "a b c d e f g v", "a b c d e f g u"]
     texts = [old, fell, *near_old, *near_old, better, *near_old, *near_old, fell]
