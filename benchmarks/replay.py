@@ -32,7 +32,8 @@ llm = fake()
 run = si.generate(sys.argv[1], llm=llm, num_tasks=int(sys.argv[2]), concurrency=64, progress=False)
 seconds = time.perf_counter() - started
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps(dict(seconds=seconds, megabytes=peak, asked=len(llm.requests), tasks=len(run.tasks), calls=run.spent.calls)))
+counts = dict(asked=len(llm.requests), tasks=len(run.tasks), calls=run.spent.calls)
+print(json.dumps(dict(seconds=seconds, megabytes=peak, **counts)))
 """
 
 
@@ -61,7 +62,8 @@ def fake() -> FakeLLM:
 def measure(path: Path, tasks: int) -> dict[str, float]:
     """Generate, or replay, in a process of its own."""
     code = CHILD.format(here=str(Path(__file__).parent))
-    shown = subprocess.run([sys.executable, "-c", code, str(path), str(tasks)], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code, str(path), str(tasks)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(shown.stdout)
 
 

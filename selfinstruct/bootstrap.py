@@ -35,6 +35,7 @@ from selfinstruct.tasks import Candidate, Rejected, Task
 
 HEAD_START = 4
 DRAIN_SECONDS = 60.0
+RECALLED_AT_ONCE = 50
 # Until there is something to judge by, an answer is taken to bring this many new tasks.
 EXPECTED_YIELD = 4.0
 
@@ -99,15 +100,18 @@ class Bootstrap:
         """
         patience = DRAIN_SECONDS
         try:
-            while self.done < self.settings.num_tasks:
+            while self.done < self.settings.num_tasks and self.stopped is None:
                 self._admit_answers()
-                self._start_requests()
+                more = self._start_requests()
                 self._start_furnishing()
                 self._on_change(self)
-                if not self._jobs:
+                if more:
+                    await asyncio.sleep(0)  # a long replay lets signals and other work in
+                elif self._jobs:
+                    await self._changed.wait()
+                    self._changed.clear()
+                else:
                     break
-                await self._changed.wait()
-                self._changed.clear()
         except asyncio.CancelledError:
             patience = 0.0
             raise
@@ -136,7 +140,7 @@ class Bootstrap:
                 if isinstance(item, Rejected):
                     result.rejected.append(item)
                 elif len(result.tasks) == wanted:
-                    result.rejected.append(Rejected(item.id, "instructions", "surplus", item.instruction))
+                    result.rejected.append(Rejected(item.id, "instructions", "surplus", self._text(item)))
                 elif (furnished := self._furnished.get(item.id)) is None:
                     result.stopped = self.stopped or "unfinished"
                     return result
@@ -153,10 +157,19 @@ class Bootstrap:
         result.stopped = "saturated" if self._saturated() else self.stopped or "unfinished"
         return result
 
+    def _text(self, task: Task) -> str:
+        """A task as it was proposed: with its instances, where they came with it."""
+        furnished = self._furnished.get(task.id)
+        proposed = furnished is not None and not self.method.needs_instances
+        return Candidate(task.instruction, furnished.task.instances if furnished and proposed else ()).text
+
     # 1) -------------------------------------------------------------------------------------------------------------
 
-    def _start_requests(self) -> None:
-        while self._wants_more() and self._sees_enough(self._next):
+    def _start_requests(self) -> bool:
+        """Ask what may be asked now; True if there are more recorded answers to take."""
+        for _ in range(RECALLED_AT_ONCE):
+            if not (self._wants_more() and self._sees_enough(self._next)):
+                return False
             request = self._prepared or self._request(self._next)
             self._prepared = request
             if self.llm.knows(request):
@@ -165,9 +178,10 @@ class Bootstrap:
             elif not self._unfurnished and self.slots.take():
                 self._start(self._ask_instructions(request))
             else:
-                return
+                return False
             self._prepared = None
             self._next += 1
+        return True
 
     def _sees_enough(self, index: int) -> bool:
         return not self.method.reads_pool or seen(index, self.settings.lookahead) <= len(self._admitted)
@@ -227,9 +241,7 @@ class Bootstrap:
             self._admitted.append(list(self._admit(index, request, answer)))
             self._generated_after.append(len(self.pool.generated))
 
-    def _admit(
-        self, index: int, request: Request, answer: Completion | RequestRefused
-    ) -> Iterator[Task | Rejected]:
+    def _admit(self, index: int, request: Request, answer: Completion | RequestRefused) -> Iterator[Task | Rejected]:
         if isinstance(answer, RequestRefused):
             yield Rejected(f"b{index}-x0", "instructions", "request_failed", "", detail=str(answer))
             return
@@ -243,9 +255,8 @@ class Bootstrap:
             if found is None:
                 yield self._admit_task(name, index, position, candidate)
             else:
-                yield Rejected(
-                    name, "instructions", found.rule, candidate.instruction, found.score, found.neighbour, found.detail
-                )
+                text = candidate.text
+                yield Rejected(name, "instructions", found.rule, text, found.score, found.neighbour, found.detail)
 
     def _admit_task(self, name: str, index: int, position: int, candidate: Candidate) -> Task:
         task = Task(

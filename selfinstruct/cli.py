@@ -36,6 +36,9 @@ def main() -> None:
     except SelfInstructError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_status)
+    except OSError as error:
+        click.echo(f"Error: {error.filename or 'output'}: {error.strerror}", err=True)
+        sys.exit(1)
 
 
 class _Commands(click.Group):
@@ -90,9 +93,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     """The options that stand on the command line: the others come from the run, or are defaults."""
     source = click.get_current_context().get_parameter_source
     return {
-        name: value
-        for name, value in options.items()
-        if source(name) not in (click.core.ParameterSource.DEFAULT, None)
+        name: value for name, value in options.items() if source(name) not in (click.core.ParameterSource.DEFAULT, None)
     }
 
 
@@ -114,7 +115,7 @@ def generate(run: Path, dry_run: bool, quiet: bool, **options: Any) -> int:
 
     \b
     Exit status: 0 target reached, 1 run unusable, 2 wrong usage, 3 stopped early (saturated),
-    4 endpoint failed, 130 interrupted, 143 terminated. After 3, 4, 130 and 143 the same command goes on.
+    4 endpoint failed, 130 interrupted, 143 terminated. After 4, 130 and 143 the same command goes on.
     """
     given: Any = _given(options)
     if dry_run:
@@ -290,7 +291,8 @@ def _facts(run: Run) -> dict[str, Any]:
         "run": str(run.path),
         "model": run.settings.model,
         "num_tasks": run.settings.num_tasks,
-        "tasks": len(run.tasks),
+        "tasks": len(run.tasks) - run.carried,
+        "carried": run.carried,
         "rows": len(run.dataset),
         "rejected": dict(run.rejections.most_common()),
         "stopped": run.stopped,
@@ -315,12 +317,13 @@ ENDINGS = {
 def _summary(run: Run) -> str:
     classification = sum(task.is_classification for task in run.tasks)
     spent = run.spent
+    carried = f" and {run.carried:,} carried over" if run.carried else ""
     failed = f", {spent.failed:,} failed for good" if spent.failed else ""
     reasons = ", ".join(f"{rule} {number:,}" for rule, number in run.rejections.most_common(8))
     lines = [
         (
-            f"{run.path}: {len(run.tasks):,} of {run.settings.num_tasks:,} tasks ({classification:,} classification), "
-            f"{len(run.dataset):,} rows; {ENDINGS.get(run.stopped, run.stopped)}"
+            f"{run.path}: {len(run.tasks) - run.carried:,} of {run.settings.num_tasks:,} tasks{carried} "
+            f"({classification:,} classification), {len(run.dataset):,} rows; {ENDINGS.get(run.stopped, run.stopped)}"
         ),
         f"  {spent.calls:,} calls, {spent.prompt_tokens:,} tokens in, {spent.completion_tokens:,} out{failed}",
         f"  rejected: {reasons or 'nothing'}",

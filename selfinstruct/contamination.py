@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -67,11 +66,3 @@ def read_protected(paths: Iterable[str | Path]) -> list[Task]:
     for path in map(Path, paths):
         tasks += [Task(f"{path.stem}/{task.id}", task.instruction, task.instances) for task in read_seeds(path)]
     return tasks
-
-
-def digest(protected: Sequence[Task]) -> str:
-    """SHA-256 of what is protected, in 32 hexadecimal digits: a run keeps it, not a copy of the tasks."""
-    said = hashlib.sha256()
-    for task in protected:
-        said.update(repr((task.instruction, task.instances)).encode())
-    return said.hexdigest()[:32]

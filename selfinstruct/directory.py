@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jsonlines
 import orjson
@@ -18,7 +19,10 @@ from selfinstruct.errors import RunError, RunLocked, SettingsError
 from selfinstruct.settings import Settings
 from selfinstruct.tasks import Rejected, Task
 
+T = TypeVar("T")
+
 SETTINGS, SEEDS, LEDGER = "settings.json", "seeds.jsonl", "ledger.jsonl"
+PROTECTED = "against.jsonl"
 TASKS, REJECTED, DATASET = "tasks.jsonl", "rejected.jsonl", "dataset.jsonl"
 LOCK = ".lock"
 
@@ -28,8 +32,9 @@ class Stored:
     """The contents of settings.json: all that a run's requests depend on, besides its seeds.
 
     `templates` holds the texts of the prompt templates, `filters` the names of the user's own rules, `settled` what
-    the first answers taught about the server, `version` the package that began the run, and `against_digest` which
-    protected tasks it keeps out.
+    the first answers taught about the server, and `version` the package that began the run. `derived` says from how
+    many bytes of the ledger the derived files were last made, and how the run stood then; it is None while they are
+    not those of these settings.
     """
 
     settings: Settings
@@ -37,7 +42,7 @@ class Stored:
     templates: dict[str, str] = field(default_factory=dict)
     filters: list[str] = field(default_factory=list)
     settled: dict[str, Any] = field(default_factory=dict)
-    against_digest: str = ""
+    derived: dict[str, Any] | None = None
 
 
 class RunDirectory:
@@ -49,6 +54,11 @@ class RunDirectory:
 
     def __str__(self) -> str:
         return str(self.path)
+
+    @property
+    def quoted(self) -> str:
+        """The path as it is typed at a shell."""
+        return shlex.quote(str(self.path))
 
     @property
     def begun(self) -> bool:
@@ -63,7 +73,11 @@ class RunDirectory:
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"{self}: is a file; a run is a folder, choose another name")
-        others = sorted(one.name for one in self.path.iterdir() if one.name != LOCK) if self.path.exists() else []
+        if self.begun:
+            raise RunError(f"{self}: holds a run already; choose a new folder")
+        names = sorted(one.name for one in self.path.iterdir()) if self.path.exists() else []
+        # A run that was killed while its first files were written has left some of these, and nothing else.
+        others = [name for name in names if name not in (LOCK, SEEDS, PROTECTED) and not _is_temporary(name)]
         if others:
             raise RunError(
                 f"{self}: not empty and no run (no {SETTINGS}; it holds {', '.join(others[:3])}); choose a new folder"
@@ -85,9 +99,11 @@ class RunDirectory:
             lock.acquire()
         except Timeout as error:
             raise RunLocked(
-                f"{self}: another process is writing to this run; wait for it or stop it (`selfinstruct status {self}` "
-                "shows how far it is)"
+                f"{self}: another process is writing to this run; wait for it or stop it (`selfinstruct status "
+                f"{self.quoted}` shows how far it is)"
             ) from error
+        except OSError as error:
+            raise RunError(f"{self}: cannot be written to ({error.strerror})") from error
         try:
             yield
         finally:
@@ -102,20 +118,32 @@ class RunDirectory:
         path = self.path / SETTINGS
         try:
             row = orjson.loads(path.read_bytes())
-            return Stored(**{**row, "settings": Settings(**row["settings"])})
-        except FileNotFoundError as error:
+            return Stored(
+                **{
+                    **row,
+                    "settings": Settings(**row["settings"]),
+                    "templates": dict(row["templates"]),
+                    "filters": list(row["filters"]),
+                }
+            )
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise RunError(
-                f"{self}: no run here (there is no {SETTINGS}); begin one with `selfinstruct generate {self}`"
+                f"{self}: no run here (there is no {SETTINGS}); begin one with `selfinstruct generate {self.quoted}`"
             ) from error
-        except (ValueError, KeyError, TypeError, SettingsError) as error:
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read ({error.strerror})") from error
+        except (ValueError, KeyError, TypeError, AttributeError, SettingsError) as error:
             raise RunError(
                 f"{path}: cannot be read as settings ({error}); was it written by a later version?"
             ) from error
 
-    def write(self, stored: Stored, seeds: Iterable[Task]) -> None:
-        """Write settings.json and seeds.jsonl."""
+    def write(self, stored: Stored, seeds: Iterable[Task], protected: Iterable[Task]) -> None:
+        """Write what a run begins with: seeds and protected tasks first, settings.json last, so that it is whole."""
+        for name, tasks in ((SEEDS, seeds), (PROTECTED, protected)):
+            lines = [_line(task.to_dict()) for task in tasks]
+            if lines:
+                self._write(name, lines)
         self.write_settings(stored)
-        self._write(SEEDS, (_line(task.to_dict()) for task in seeds))
 
     def write_settings(self, stored: Stored) -> None:
         """Write settings.json alone."""
@@ -125,23 +153,33 @@ class RunDirectory:
 
     def read_seeds(self) -> list[Task]:
         """The seeds as the run uses them, carried tasks of an earlier run included (they have a `request`)."""
-        return [Task.from_dict(row) for row in self._rows(SEEDS)]
+        return self._read(SEEDS, Task.from_dict)
+
+    def read_protected(self) -> list[Task]:
+        """The protected tasks that the run keeps out, none where it protects none."""
+        return self._read(PROTECTED, Task.from_dict) if (self.path / PROTECTED).is_file() else []
 
     def read_tasks(self) -> list[Task]:
         """The accepted tasks as they were last derived."""
-        return [Task.from_dict(row) for row in self._rows(TASKS)]
+        return self._read(TASKS, Task.from_dict)
 
     def read_rejected(self) -> list[Rejected]:
         """The rejections as they were last derived."""
-        return [Rejected.from_dict(row) for row in self._rows(REJECTED)]
+        return self._read(REJECTED, Rejected.from_dict)
 
     @property
-    def derived_is_current(self) -> bool:
-        """Whether the derived files were written after the last answer."""
-        derived = self.path / DATASET
-        if not derived.is_file() or not self.ledger_path.is_file():
-            return derived.is_file()
-        return derived.stat().st_mtime_ns >= self.ledger_path.stat().st_mtime_ns
+    def ledger_bytes(self) -> int:
+        """The size of the ledger, 0 where there is none."""
+        return self.ledger_path.stat().st_size if self.ledger_path.is_file() else 0
+
+    @property
+    def has_derived(self) -> bool:
+        """Whether all derived files are there."""
+        return all((self.path / name).is_file() for name in (TASKS, REJECTED, DATASET))
+
+    def is_current(self, stored: Stored) -> bool:
+        """Whether the derived files are those of these settings and of the whole ledger."""
+        return self.has_derived and stored.derived is not None and stored.derived["ledger"] == self.ledger_bytes
 
     def write_derived(self, tasks: Iterable[Task], rejected: Iterable[Rejected]) -> None:
         """Write tasks.jsonl, rejected.jsonl and dataset.jsonl, each whole or not at all."""
@@ -151,27 +189,41 @@ class RunDirectory:
         self._write(DATASET, (_line(row) for row in dataset_rows(tasks)))
 
     def _write(self, name: str, lines: Iterable[bytes]) -> None:
+        path, content = self.path / name, b"".join(lines)
+        if path.is_file() and path.read_bytes() == content:
+            return
         handle, temporary = tempfile.mkstemp(dir=self.path, prefix=f".{name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.writelines(lines)
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o644)
-            os.replace(temporary, self.path / name)
-        except OSError as error:
+            os.replace(temporary, path)
+        except BaseException as error:
             Path(temporary).unlink(missing_ok=True)
-            raise RunError(f"{self.path / name}: cannot be written ({error.strerror}); the ledger is kept") from error
+            if isinstance(error, OSError):
+                why = f"{path}: cannot be written ({error.strerror}); the ledger is kept"
+                raise RunError(why) from error
+            raise
 
-    def _rows(self, name: str) -> Iterator[Mapping[str, Any]]:
+    def _read(self, name: str, make: Callable[[Mapping[str, Any]], T]) -> list[T]:
         path = self.path / name
-        if not path.is_file():
-            raise RunError(f"{path}: missing; `selfinstruct generate {self}` writes it again from the ledger")
+        rows: list[T] = []
         try:
             with open(path, "rb") as file:
-                yield from jsonlines.Reader(file, loads=orjson.loads)
+                rows.extend(map(make, jsonlines.Reader(file, loads=orjson.loads)))
         except jsonlines.InvalidLineError as error:
             raise RunError(f"{path}, line {error.lineno}: {error}") from error
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read ({error.strerror}); restore it from a copy of the run") from error
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RunError(f"{path}, line {len(rows) + 1}: not a row of this file ({error!r})") from error
+        return rows
+
+
+def _is_temporary(name: str) -> bool:
+    return any(name.startswith(f".{ours}.") for ours in (SETTINGS, SEEDS, PROTECTED))
 
 
 def dataset_rows(tasks: Iterable[Task]) -> Iterator[dict[str, str]]:
@@ -188,4 +240,3 @@ def dataset_rows(tasks: Iterable[Task]) -> Iterator[dict[str, str]]:
 
 def _line(row: Mapping[str, Any]) -> bytes:
     return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
-

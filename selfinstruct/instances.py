@@ -54,9 +54,7 @@ class StageSettings:
     def request(self, stage: Stage, api: str, prompt: str, **labels: Any) -> Request:
         """A request of this stage, in the form that the API takes."""
         form: dict[str, Any] = {"messages": (Message("user", prompt),)} if api == "chat" else {"prompt": prompt}
-        return Request(
-            model=self.model, sampling=self.sampling, optional=self.optional, stage=stage, **form, **labels
-        )
+        return Request(model=self.model, sampling=self.sampling, optional=self.optional, stage=stage, **form, **labels)
 
 
 class InstanceStage:
@@ -140,7 +138,7 @@ def keep_instances(task: Task, parsed: Parsed[Instance], most: int) -> tuple[tup
     """The instances of a task that pass the rules, and rows for all the other pieces of the answer."""
     kept, dropped = check_instances(parsed.items, most)
     pieces = [(piece.text, Verdict(piece.rule, detail=piece.detail)) for piece in parsed.dropped]
-    pieces += [(f"{one.input}\n{one.output}".strip(), reason) for one, reason in dropped]
+    pieces += [(one.text, reason) for one, reason in dropped]
     return kept, [
         Rejected(f"{task.id}-x{number}", "instances", reason.rule, text, detail=reason.detail)
         for number, (text, reason) in enumerate(pieces)

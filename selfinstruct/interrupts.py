@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import threading
 from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any
-
-logger = logging.getLogger("selfinstruct")
 
 REASONS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
@@ -30,7 +27,6 @@ def run_interruptibly(work: Callable[[], Coroutine[Any, Any, None]], stop: Calla
     def on_signal(number: int, _frame: FrameType | None = None) -> None:
         received.append(number)
         if len(received) == 1:
-            logger.warning("stopping: waiting for the answers in flight (again to stop at once)")
             thread.call(stop, REASONS[signal.Signals(number)])
         else:
             thread.cancel()

@@ -59,6 +59,8 @@ def upgrade(row: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: the line was written by a later version of the package.
     """
+    if not isinstance(row, dict):
+        raise TypeError(f"a line is an object, not {type(row).__name__}")
     if row.pop("v") != VERSION:
         raise ValueError("written by a later version of selfinstruct; upgrade the package")
     return row
@@ -258,9 +260,9 @@ class Recorded:
         digest = self.ledger.digest(request.key)
         if digest is not None and digest != request.digest:
             raise SettingChanged(
-                f"{self.ledger.path}: request {request.key} was another one when it was answered, so this code or "
-                f"these settings are not the ones that wrote the ledger ({self._package()}). Begin a new run with its "
-                f"tasks: selfinstruct generate NEW --from {self.ledger.path.parent}"
+                f"{self.ledger.path}: request {request.key} was another one when it was answered, so this code or these "
+                f"settings are not those that wrote the ledger{self._package()}, or a line before it was removed. "
+                f"Begin a new run with its tasks: selfinstruct generate NEW --from {self.ledger.path.parent}"
             )
         return digest is not None
 
@@ -310,6 +312,10 @@ class Recorded:
         except RequestRefused as error:
             self._record(request, "failed", Completion(str(error), None), sent)
             raise
+        if not isinstance(completion, Completion) or not isinstance(completion.text, str):
+            raise TypeError(
+                f"complete() of {type(self.llm).__name__} returns a Completion with a text, not {completion!r}"
+            )
         # JSON can smuggle in half a surrogate pair, which no UTF-8 file holds; what is kept is what is used.
         text = completion.text.encode("utf-8", "replace").decode("utf-8")
         completion = completion if text == completion.text else replace(completion, text=text)

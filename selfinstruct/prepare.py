@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from selfinstruct import contamination, filters, instances, methods
 from selfinstruct.directory import RunDirectory, Stored
-from selfinstruct.errors import SettingChanged, SettingsError
+from selfinstruct.errors import RunError, SettingChanged, SettingsError
 from selfinstruct.filters import Filter, filter_name
 from selfinstruct.llm import LLM
 from selfinstruct.methods import Method
@@ -25,13 +25,15 @@ from selfinstruct.text import TOKENIZERS
 class Setup:
     """All that a run needs, resolved: what is stored, the seeds, and the parts built from them.
 
-    `carried` are the tasks of the earlier run that this one began with. `changed` names downstream settings and
-    templates that a resumed run gives another value, so that the calls they concern are made again.
+    `carried` are the tasks of the earlier run that this one began with, `protected` those that it keeps out. `changed`
+    names downstream settings and templates that a resumed run gives another value, so that the calls they concern are
+    made again.
     """
 
     stored: Stored
     seeds: list[Task]
     carried: list[Task]
+    protected: list[Task]
     method: Method
     rules: list[Filter]
     prompts: Prompts
@@ -52,56 +54,83 @@ class Setup:
         return instances.InstanceStage(self.settings, self.prompts)
 
 
-def prepare(
-    directory: RunDirectory,
-    options: Mapping[str, Any],
-    own_filters: Sequence[Filter] = (),
-    *,
-    load_run: Callable[[str], Sequence[Task]] | None = None,
-) -> Setup:
+def prepare(directory: RunDirectory, options: Mapping[str, Any], own_filters: Sequence[Filter] = ()) -> Setup:
     """Resolve the options of a new run, or check them against those of the run that is there.
 
-    Options that are None count as not given. `load_run` reads the tasks of another run, for `from_run`.
+    Options that are None count as not given. A run without any answer yet is begun anew, with what is given in the
+    place of what it was begun with: nothing depends on its settings.
 
     Raises:
         SettingChanged: a resumed run is given another value for a fixed setting.
         SettingsError, SeedsError: an option or an input cannot be used.
+        RunError: the directory holds something else, or a run whose ledger is gone.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    if directory.begun:
-        return _resumed(directory, given, own_filters)
-    directory.check_free()
-    return _begun(given, own_filters, load_run)
+    if not directory.begun:
+        directory.check_free()
+        return _begun(given, own_filters)
+    stored = directory.read()
+    if directory.ledger_bytes:
+        return _resumed(directory, stored, given, own_filters)
+    if stored.derived is not None and stored.derived["ledger"]:
+        raise RunError(
+            f"{directory.ledger_path}: missing or empty, though this run had answers. Restore it from a copy, or begin "
+            f"a new run with the tasks that are there: selfinstruct generate NEW --from {directory.quoted}"
+        )
+    setup = _begun(_as_begun(directory, stored, given), own_filters)
+    if "seeds" not in given:
+        setup.stored.settings = replace(setup.settings, seeds=stored.settings.seeds)
+    return setup
 
 
-def _begun(
-    given: dict[str, Any], own_filters: Sequence[Filter], load_run: Callable[[str], Sequence[Task]] | None
-) -> Setup:
+def _begun(given: dict[str, Any], own_filters: Sequence[Filter]) -> Setup:
     method, seeds = given.get("method", "self-instruct"), given.get("seeds")
     for name in ("prompts", "from_run"):
         if name in given:
-            given[name] = str(given[name])
+            given[name] = str(getattr(given[name], "path", given[name]))
     settings = Settings().updated({**given, "method": _name(method), "seeds": _seeds_name(seeds)})
     if settings.model is None:
         raise SettingsError(NO_MODEL)
     templates = load_templates(_template_names(method), settings.api, settings.prompts)
-    carried: list[Task] = []
-    if settings.from_run is not None and load_run is not None:
-        origin = Path(settings.from_run).name
-        carried = [replace(task, id=f"{origin}/{task.id}") for task in load_run(settings.from_run)]
-    stored = Stored(settings, version("selfinstruct"), templates, [filter_name(rule) for rule in own_filters])
-    return _setup(stored, _seeds(seeds), carried, method, own_filters)
+    names = [filter_name(rule) for rule in own_filters]
+    stored = Stored(settings, version("selfinstruct"), templates, names)
+    protected = contamination.read_protected(settings.against)
+    carried = _carried(settings.from_run) if settings.from_run is not None else []
+    return _setup(stored, _seeds(seeds), carried, protected, method, own_filters)
 
 
-def _resumed(directory: RunDirectory, given: dict[str, Any], own_filters: Sequence[Filter]) -> Setup:
-    stored = directory.read()
+def _as_begun(directory: RunDirectory, stored: Stored, given: dict[str, Any]) -> dict[str, Any]:
+    """The options of a run without answers, under what is given now."""
+    before = {name: value for name, value in vars(stored.settings).items() if value not in (None, ())}
+    before["seeds"] = [task for task in directory.read_seeds() if task.request is None]
+    if given.get("method", stored.settings.method) != stored.settings.method:
+        before.pop("method")
+    return {**before, **given}
+
+
+def _carried(path: str) -> list[Task]:
+    """The tasks of another run, under ids that name it; what they were similar to there says nothing here."""
+    from selfinstruct.replay import load
+
+    tasks = load(path).tasks
+    if not tasks:
+        raise SettingsError(f"--from {path}: there is no task in this run yet")
+    origin = Path(path).resolve().name
+    return [replace(task, id=f"{origin}/{task.id}", most_similar=None, mean_similarity=None) for task in tasks]
+
+
+def _resumed(directory: RunDirectory, stored: Stored, given: dict[str, Any], own_filters: Sequence[Filter]) -> Setup:
     kept = directory.read_seeds()
     seeds = [task for task in kept if task.request is None]
+    protected = directory.read_protected()
     method = given.pop("method", stored.settings.method)
-    if (wanted := given.pop("seeds", None)) is not None and [_content(one) for one in _seeds(wanted)] != [
-        _content(one) for one in seeds
-    ]:
-        _refuse(directory, stored, "seeds", stored.settings.seeds, _seeds_name(wanted))
+    _check_contents(directory, stored, given, seeds, protected)
+    if stored.filters != (names := [filter_name(rule) for rule in own_filters]):
+        raise SettingChanged(
+            f"{directory}: this run was begun with {_listed(stored.filters)} as filters of your own, and is now given "
+            f"{_listed(names)}; call generate with the same ones from Python, or begin a new run with its tasks: "
+            f"selfinstruct generate NEW --from {directory.quoted}"
+        )
     folder = given.pop("prompts", None)
     settings = stored.settings.updated(given)
     changed = []
@@ -111,46 +140,64 @@ def _resumed(directory: RunDirectory, given: dict[str, Any], own_filters: Sequen
             _refuse(directory, stored, name, before, now)
         if before != now and scope_of(name) == "downstream":
             changed.append(name)
-    if stored.filters != (names := [filter_name(rule) for rule in own_filters]):
-        _refuse(directory, stored, "filters", stored.filters, names)
     templates = stored.templates
     if folder is not None:
         templates = load_templates(_template_names(method), settings.api, folder)
-        for name in sorted(set(templates) | set(stored.templates)):
-            if templates.get(name) != stored.templates.get(name):
-                if name.partition(".")[0] not in instances.TEMPLATES:
-                    _refuse(directory, stored, f"prompts ({name})", "the text in settings.json", f"{folder}/{name}")
-                changed.append(name)
+        changed += _changed_templates(directory, stored, templates, folder)
         settings = replace(settings, prompts=str(folder))
-    stored = replace(stored, settings=settings, templates=templates)
+    derived = stored.derived if (settings, templates) == (stored.settings, stored.templates) else None
+    stored = replace(stored, settings=settings, templates=templates, derived=derived)
     carried = [task for task in kept if task.request is not None]
-    return replace(_setup(stored, seeds, carried, method, own_filters), changed=tuple(changed))
+    return replace(_setup(stored, seeds, carried, protected, method, own_filters), changed=tuple(changed))
+
+
+def _check_contents(
+    directory: RunDirectory, stored: Stored, given: dict[str, Any], seeds: list[Task], protected: list[Task]
+) -> None:
+    """Take options out of `given` that name files, where what is in them is what the run has."""
+    if "seeds" in given:
+        wanted = given.pop("seeds")
+        if list(map(_content, _seeds(wanted))) != list(map(_content, seeds)):
+            _refuse(directory, stored, "seeds", stored.settings.seeds, _seeds_name(wanted))
+    if "against" in given:
+        paths = given.pop("against")
+        wanted = contamination.read_protected([paths] if isinstance(paths, str | Path) else paths)
+        if list(map(_content, wanted)) != list(map(_content, protected)):
+            _refuse(directory, stored, "against", stored.settings.against, paths)
+    if "from_run" in given:
+        other = str(getattr(given["from_run"], "path", given["from_run"]))
+        before = stored.settings.from_run
+        if before is not None and Path(other).resolve().name == Path(before).resolve().name:
+            del given["from_run"]
+
+
+def _changed_templates(
+    directory: RunDirectory, stored: Stored, templates: Mapping[str, str], folder: Any
+) -> Iterator[str]:
+    """The templates of later stages that have another text now; one of the method itself cannot change."""
+    for name in sorted(set(templates) | set(stored.templates)):
+        if templates.get(name) != stored.templates.get(name):
+            if name.partition(".")[0] not in instances.TEMPLATES:
+                _refuse(directory, stored, f"prompts ({name})", "the text in settings.json", f"{folder}/{name}")
+            yield name
 
 
 def _setup(
-    stored: Stored, seeds: list[Task], carried: list[Task], method: Any, own_filters: Sequence[Filter]
+    stored: Stored,
+    seeds: list[Task],
+    carried: list[Task],
+    protected: list[Task],
+    method: Any,
+    own_filters: Sequence[Filter],
 ) -> Setup:
-    prompts = Prompts(stored.templates, stored.settings.api)
-    built = methods.build_method(method, stored.settings, prompts)
-    rules = [*default_rules(stored.settings), *_protection(stored), *own_filters]
-    return Setup(stored, seeds, carried, built, rules, prompts)
-
-
-def _protection(stored: Stored) -> list[Filter]:
-    """The filter that keeps protected tasks out, and the check that they are still those of the run's beginning."""
     settings = stored.settings
-    if not settings.against:
-        return []
-    protected = contamination.read_protected(settings.against)
-    found = contamination.digest(protected)
-    if stored.against_digest not in ("", found):
-        raise SettingChanged(
-            f"the protected tasks in {', '.join(settings.against)} are not those that this run was begun with, and the "
-            "answers in its ledger depend on them. Put the files back as they were, or begin a new run with --from"
-        )
-    stored.against_digest = found
-    tokenizer = TOKENIZERS[settings.tokenizer]
-    return [contamination.Contamination(protected, settings.max_rouge, tokenizer, settings.against_ngram)]
+    prompts = Prompts(stored.templates, settings.api)
+    built = methods.build_method(method, settings, prompts)
+    rules = default_rules(settings)
+    if protected:
+        tokenizer = TOKENIZERS[settings.tokenizer]
+        rules.append(contamination.Contamination(protected, settings.max_rouge, tokenizer, settings.against_ngram))
+    return Setup(stored, seeds, carried, protected, built, [*rules, *own_filters], prompts)
 
 
 def default_rules(settings: Settings) -> list[Filter]:
@@ -209,8 +256,12 @@ def _refuse(directory: RunDirectory, stored: Stored, name: str, before: Any, now
     raise SettingChanged(
         f"{directory}: {name} was {before!r} when this run was begun and cannot become {now!r}, because the answers in "
         f"its ledger depend on it{versions}. Leave the option out to go on as before, or begin a new run that starts "
-        f"from these tasks: selfinstruct generate NEW --from {directory}"
+        f"from these tasks: selfinstruct generate NEW --from {directory.quoted}"
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def _template_names(method: Any) -> tuple[str, ...]:
@@ -227,11 +278,11 @@ def _name(method: Any) -> str:
 def _seeds_name(seeds: Any) -> str | None:
     if seeds is None or isinstance(seeds, str | Path):
         return None if seeds is None else str(seeds)
-    return f"{len(seeds)} tasks given as values"
+    return "tasks given as values"
 
 
 def _seeds(seeds: Any) -> list[Task]:
-    if seeds in PACKAGED_SEEDS and not Path(seeds).exists():
+    if isinstance(seeds, str) and seeds in PACKAGED_SEEDS and not Path(seeds).exists():
         return read_seeds(packaged_seeds(seeds))
     if seeds is None or isinstance(seeds, str | Path):
         return read_seeds(seeds or packaged_seeds())

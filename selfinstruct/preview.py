@@ -12,7 +12,6 @@ from selfinstruct.directory import RunDirectory
 from selfinstruct.instances import StageSettings
 from selfinstruct.llm import Request
 from selfinstruct.prepare import Setup, prepare
-from selfinstruct.replay import load
 from selfinstruct.tasks import Task
 
 if TYPE_CHECKING:
@@ -23,10 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preview:
-    """The first prompt of each stage, and bounds of calls and tokens for a new run of this size.
+    """The first prompt of each stage, and an estimate of calls and tokens for a new run of this size.
 
-    The lower bound takes every proposed task to be kept, the upper one as few as saturation allows. Prompt tokens
-    are bounded by the bytes of the prompts, completion tokens by their limits.
+    The lower number of calls takes every proposed task to be kept, the upper one as few as saturation allows; both take
+    every kept task to get its instances. Tokens are those of the upper number. `prompt_tokens` counts each byte of the
+    first prompts as a token, which is more than tokenizers do, and takes later prompts to be as long as these.
+    `completion_tokens` takes every answer to be as long as its limit; hidden reasoning may come on top.
     """
 
     requests: tuple[Request, ...]
@@ -40,21 +41,25 @@ class Preview:
         return "\n".join(
             [
                 *parts,
-                "--- bounds",
-                f"{low:,} to {high:,} calls",
-                f"at most {self.prompt_tokens:,} tokens in and {self.completion_tokens:,} out",
+                "--- estimate",
+                f"{low:,} to {high:,} calls; a task that ends without instances costs its calls on top",
+                (
+                    f"in {high:,} calls about {self.prompt_tokens:,} tokens in, if prompts are as long as these and "
+                    "each byte is a token,"
+                ),
+                f"and at most {self.completion_tokens:,} out, if every answer is as long as its limit",
                 "no call was made",
             ]
         )
 
 
 def preview(path: str | os.PathLike[str], **options: Unpack[Options]) -> Preview:
-    """Show what `generate` with the same arguments would ask first, and the bounds of what it could use.
+    """Show what `generate` with the same arguments would ask first, and an estimate of what it could use.
 
     Raises:
         SettingsError, SeedsError, SettingChanged: as `generate` would.
     """
-    setup = prepare(RunDirectory(path), options, load_run=lambda run: load(run).tasks)
+    setup = prepare(RunDirectory(path), options)
     settings, method = setup.settings, setup.method
     pool = setup.pool()
     proposal = method.propose(pool.view(len(pool.generated)), Random(f"{settings.seed}/0"))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 from selfinstruct.bootstrap import Bootstrap
-from selfinstruct.directory import RunDirectory
-from selfinstruct.errors import RunError
+from selfinstruct.directory import RunDirectory, Stored
+from selfinstruct.errors import RunError, SettingChanged
+from selfinstruct.filters import Filter
 from selfinstruct.instances import Furnished
 from selfinstruct.interrupts import run_interruptibly
 from selfinstruct.ledger import Ledger, Recorded
@@ -22,38 +25,48 @@ from selfinstruct.settings import Settings
 from selfinstruct.tasks import Rejected, Similar, Task
 from selfinstruct.text import TOKENIZERS
 
+logger = logging.getLogger("selfinstruct")
+
 
 def load(path: str | os.PathLike[str]) -> Run:
     """Open a run without touching it, also while another process writes to it.
 
-    Derived files are read where they are current and complete; otherwise the ledger is replayed in memory.
+    Derived files are read where they are those of the settings and of the whole ledger; otherwise the ledger is
+    replayed in memory. Where it cannot be (its method or filters are code of the user's, it was written by other code
+    than this, or it is damaged or gone), the files are shown as they were last written, and a warning says so.
 
     Raises:
         RunError: there is no run, or its files are damaged.
     """
     directory = RunDirectory(path)
     stored = directory.read()
+    if directory.is_current(stored):
+        assert stored.derived is not None
+        return _as_written(directory, stored, stored.derived["stopped"])
+    try:
+        if stored.filters or stored.settings.method not in TEMPLATES:
+            raise SettingChanged(
+                f"{directory}: its method or filters are your own code; call generate with them from Python to go on"
+            )
+        return _replay(directory, prepare(directory, {}), Bootstrap, Recorded)
+    except (SettingChanged, RunError) as error:
+        if not directory.has_derived:
+            raise
+        logger.warning("%s\nWhat is shown is what was last written.", error)
+        return _as_written(directory, stored, "unfinished")
+
+
+def _as_written(directory: RunDirectory, stored: Stored, stopped: str | None) -> Run:
     carried = sum(task.request is not None for task in directory.read_seeds())
-    own_code = bool(stored.filters) or stored.settings.method not in TEMPLATES
-    if directory.derived_is_current:
-        run = Run(directory.path, stored.settings, directory.read_tasks(), directory.read_rejected())
-        if len(run.tasks) - carried >= stored.settings.num_tasks:
-            return run
-        if own_code:
-            return replace(run, stopped="unfinished")
-    if own_code:
-        raise RunError(
-            f"{directory}: its method or filters are your own code, and it ended before its files were written; call "
-            "generate with them again"
-        )
-    setup = prepare(directory, {})
-    return _replay(directory, setup, Bootstrap, Recorded)
+    return Run(
+        directory.path, stored.settings, directory.read_tasks(), directory.read_rejected(), stopped, carried=carried
+    )
 
 
-def refilter(run: Run, *, max_rouge: float) -> Run:
+def refilter(run: Run, *, max_rouge: float, filters: Sequence[Filter] = ()) -> Run:
     """Decide again on a run's recorded candidates with another ROUGE-L threshold; see `Run.refilter`."""
-    directory = RunDirectory(run.path)
-    setup = prepare(directory, {})
+    directory = RunDirectory(run.location)
+    setup = prepare(directory, {}, filters)
     settings = replace(setup.settings, max_rouge=max_rouge)
     unbounded = replace(settings, num_tasks=10_000_000, saturation=0.0)
     setup = replace(setup, stored=replace(setup.stored, settings=unbounded))
@@ -66,7 +79,14 @@ def to_run(directory: RunDirectory, setup: Setup, growing: Bootstrap) -> Run:
     tasks = result.tasks
     if setup.settings.neighbours:
         tasks = _with_neighbours(tasks, growing.pool, setup.settings)
-    return Run(directory.path, setup.settings, [*setup.carried, *tasks], result.rejected, result.stopped)
+    return Run(
+        directory.path,
+        setup.settings,
+        [*setup.carried, *tasks],
+        result.rejected,
+        result.stopped,
+        carried=len(setup.carried),
+    )
 
 
 def _with_neighbours(tasks: list[Task], pool: Pool, settings: Settings) -> list[Task]:
@@ -90,6 +110,7 @@ def _with_neighbours(tasks: list[Task], pool: Pool, settings: Settings) -> list[
 
 def _replay(directory: RunDirectory, setup: Setup, loop: type[Bootstrap], recorded: type[Recorded]) -> Run:
     runs: list[Run] = []
+    loops: list[Bootstrap] = []
 
     async def grow() -> None:
         slots = Slots(setup.settings.concurrency)
@@ -97,10 +118,17 @@ def _replay(directory: RunDirectory, setup: Setup, loop: type[Bootstrap], record
         with Ledger(directory.ledger_path, writable=False) as ledger:
             llm = recorded(_Nobody(), ledger)
             growing = loop(setup.settings, setup.method, setup.rules, setup.pool(), setup.stage(), llm, slots)
+            loops.append(growing)
             await growing.run()
+        if growing.stopped is not None:
+            raise KeyboardInterrupt
         runs.append(to_run(directory, setup, growing))
 
-    run_interruptibly(grow, lambda _: None)
+    def stop(reason: str) -> None:
+        for growing in loops:
+            growing.stop(reason)
+
+    run_interruptibly(grow, stop)
     return runs[0]
 
 

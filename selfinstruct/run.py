@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfinstruct.directory import RunDirectory, dataset_rows
+from selfinstruct.filters import Filter
 from selfinstruct.ledger import Ledger
 from selfinstruct.settings import Settings
 from selfinstruct.tasks import Rejected, Task
@@ -41,7 +42,7 @@ class Run:
 
     `stopped` is None where the target was reached; otherwise "saturated" (the model says nothing new), "interrupted",
     "terminated", "failed" or "unfinished" (another process is at it, or it was killed). Each can be gone on with by
-    calling `generate` again.
+    calling `generate` again. The first `carried` tasks are those of the run that this one began from.
     """
 
     path: Path
@@ -49,6 +50,13 @@ class Run:
     tasks: Sequence[Task]
     rejected: Sequence[Rejected]
     stopped: str | None = None
+    carried: int = 0
+
+    location: Path = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Where it is stays true after a change of the working directory.
+        object.__setattr__(self, "location", Path.cwd() / self.path)
 
     @property
     def dataset(self) -> list[dict[str, str]]:
@@ -57,8 +65,8 @@ class Run:
 
     @property
     def is_demo(self) -> bool:
-        """Whether the offline teacher wrote it: a demonstration, not training data."""
-        return self.settings.model == "demo"
+        """Whether the offline teacher wrote any of it: a demonstration, not training data."""
+        return self.settings.model == "demo" or any(task.model == "demo" for task in self.tasks)
 
     @property
     def rejections(self) -> Counter[str]:
@@ -68,7 +76,7 @@ class Run:
     @cached_property
     def spent(self) -> Spent:
         """Calls and tokens over the whole ledger."""
-        return _spent(self.path)
+        return _spent(self.location)
 
     @property
     def exit_status(self) -> int:
@@ -93,15 +101,15 @@ class Run:
 
         return write_card(self)
 
-    def refilter(self, *, max_rouge: float) -> Run:
+    def refilter(self, *, max_rouge: float, filters: Sequence[Filter] = ()) -> Run:
         """Decide again on the recorded answers with another threshold, without a call and without touching the run.
 
         A lower threshold keeps fewer tasks. A higher one admits candidates for which nothing was asked yet; they stand
-        in `rejected` with the rule `not_asked`.
+        in `rejected` with the rule `not_asked`. `filters` are the run's own rules, where it has any.
         """
         from selfinstruct.replay import refilter
 
-        return refilter(self, max_rouge=max_rouge)
+        return refilter(self, max_rouge=max_rouge, filters=filters)
 
     def __repr__(self) -> str:
         ending = f", stopped: {self.stopped}" if self.stopped else ""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.bootstrap import Bootstrap
 from selfinstruct.directory import RunDirectory
-from selfinstruct.errors import DiskFull, EndpointFailed, SettingsError
+from selfinstruct.errors import EndpointFailed, SettingsError
 from selfinstruct.filters import Filter
 from selfinstruct.interrupts import run_interruptibly
 from selfinstruct.ledger import Ledger, Recorded
@@ -20,7 +22,7 @@ from selfinstruct.llm.limits import Slots
 from selfinstruct.llm.retry import Retrying
 from selfinstruct.prepare import Setup, prepare, teacher
 from selfinstruct.progress import Progress
-from selfinstruct.replay import load, to_run
+from selfinstruct.replay import to_run
 from selfinstruct.run import Run
 
 if TYPE_CHECKING:
@@ -82,12 +84,12 @@ async def agenerate(
 
 
 class _Session:
-    def __init__(self, directory: RunDirectory, setup: Setup, ledger: Ledger, llm: LLM, progress: bool | None) -> None:
+    def __init__(self, directory: RunDirectory, setup: Setup, ledger: Ledger, llm: Any, progress: bool | None) -> None:
         self._directory, self._setup, self._ledger, self._llm = directory, setup, ledger, llm
         self._progress = progress
         self._growing: Bootstrap | None = None
         self._run: Run | None = None
-        self._derives = self._closes = True
+        self._close: Callable[[], Awaitable[None]] | None = None
         self._stop_early: str | None = None
 
     @classmethod
@@ -103,25 +105,28 @@ class _Session:
         """Hold the directory's lock, and derive its files at the end, however the sitting ends."""
         directory = RunDirectory(path)
         options, llm = _with_own_model(options, llm)
-        setup = prepare(directory, options, filters, load_run=_carried_tasks)
-        own, llm = llm is None, llm or teacher(setup, lambda: directory.write_settings(setup.stored))
+        filters = [filters] if callable(filters) else list(filters or ())
+        if not directory.begun:
+            # An option that cannot be used, or a missing key, leaves no folder behind.
+            planned = prepare(directory, options, filters)
+            if llm is None:
+                teacher(planned, lambda: None)
         with directory.locked():
-            directory.write(setup.stored, [*setup.seeds, *setup.carried])
-            ledger = Ledger(directory.ledger_path)
-            session = cls(directory, setup, ledger, llm, progress)
-            session._closes = own  # a model of the user's is theirs to close
-            try:
+            setup = prepare(directory, options, filters)
+            own = teacher(setup, lambda: directory.write_settings(setup.stored)) if llm is None else None
+            directory.write(setup.stored, [*setup.seeds, *setup.carried], setup.protected)
+            with Ledger(directory.ledger_path) as ledger:
+                session = cls(directory, setup, ledger, own if llm is None else llm, progress)
+                session._close = getattr(own, "close", None)  # a model of the user's is theirs to close
                 session._announce_changes()
-                yield session
-            except EndpointFailed as error:
-                raise EndpointFailed(
-                    f"{error}\n{len(ledger):,} answers are kept in {directory}; the same command goes on from there."
-                ) from error
-            except DiskFull:
-                session._derives = False  # there is no room for it, and what is derived is no loss
-                raise
-            finally:
-                ledger.close()
+                try:
+                    yield session
+                except EndpointFailed as error:
+                    session._derive()
+                    raise EndpointFailed(f"{error}{session._kept()}") from error
+                except (KeyboardInterrupt, asyncio.CancelledError):
+                    session._derive()
+                    raise
                 session._derive()
 
     async def grow(self) -> None:
@@ -139,10 +144,11 @@ class _Session:
             await growing.run()
         finally:
             bar.close(growing)
-            if self._closes and hasattr(self._llm, "close"):
-                await self._llm.close()
+            if self._close is not None:
+                await self._close()
 
     def stop(self, reason: str) -> None:
+        logger.warning("stopping: waiting for the answers in flight (again to stop at once)")
         self._stop_early = reason
         if self._growing is not None:
             self._growing.stop(reason)
@@ -153,9 +159,23 @@ class _Session:
         return self._run
 
     def _derive(self) -> None:
-        if self._growing is not None and self._derives:
-            self._run = run = to_run(self._directory, self._setup, self._growing)
-            self._directory.write_derived(run.tasks, run.rejected)
+        """Write the derived files, and then from what they were made."""
+        if self._growing is None:
+            return
+        self._run = run = to_run(self._directory, self._setup, self._growing)
+        self._ledger.close()
+        stored = self._setup.stored
+        derived = {"ledger": self._directory.ledger_bytes, "stopped": run.stopped}
+        self._directory.write_derived(run.tasks, run.rejected)
+        if stored.derived != derived:
+            stored.derived = derived
+            self._directory.write_settings(stored)
+
+    def _kept(self) -> str:
+        answers = len(self._ledger)
+        if not answers:
+            return ""
+        return f"\n{answers:,} answers are kept in {self._directory}; the same command goes on from there."
 
     def _announce_changes(self) -> None:
         changed = self._setup.changed
@@ -163,26 +183,24 @@ class _Session:
             return
         stages = {"instances"} | ({"classify"} if any(name.startswith("classify") for name in changed) else set())
         again = sum(key.partition("/")[0] in stages for key in self._ledger)
-        logger.warning(
-            "%s changed: up to %s calls of the run are made again", ", ".join(changed), f"{again:,}"
-        )
+        logger.warning("%s changed: up to %s calls of the run are made again", ", ".join(changed), f"{again:,}")
 
     def _versions(self) -> str:
-        return f"it was begun with selfinstruct {self._setup.stored.version}, this is {version('selfinstruct')}"
+        return f" (begun with selfinstruct {self._setup.stored.version}, this is {version('selfinstruct')})"
 
 
 def _with_own_model(options: Mapping[str, Any], llm: LLM | None) -> tuple[dict[str, Any], LLM | None]:
     """Take a model object that was given as `model=`, and name the model of the settings after the object."""
     given = dict(options)
+    if isinstance(given.get("seeds"), Iterator):
+        given["seeds"] = list(given["seeds"])  # it is read more than once
     if llm is None and hasattr(given.get("model"), "complete"):
         llm = given.pop("model")
     if llm is None:
         return given, None
-    if not isinstance(llm, LLM):
-        raise SettingsError(f"{llm!r} is no language model: it has no method `async complete(request)`")
+    if isinstance(llm, type) or not inspect.iscoroutinefunction(getattr(llm, "complete", None)):
+        raise SettingsError(
+            f"{llm!r} is no language model: an object with a method `async def complete(self, request)` is one"
+        )
     given.setdefault("model", str(getattr(llm, "model", None) or type(llm).__name__))
     return given, llm
-
-
-def _carried_tasks(path: str) -> Sequence[Any]:
-    return load(path).tasks

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,11 @@ class Instance:
 
     input: str
     output: str
+
+    @property
+    def text(self) -> str:
+        """Input and output as one text."""
+        return f"{self.input}\n{self.output}".strip()
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,11 @@ class Candidate:
     instruction: str
     instances: tuple[Instance, ...] = ()
     is_classification: bool = False
+
+    @property
+    def text(self) -> str:
+        """All that was proposed, as one text."""
+        return "\n".join([self.instruction, *(one.text for one in self.instances)])
 
 
 @dataclass(frozen=True)
@@ -162,6 +175,7 @@ def read_seeds(path: str | Path) -> list[Task]:
 
     Self-Instruct: `{"id", "instruction", "instances": [{"input", "output"}], "is_classification"}`.
     Alpaca: `{"instruction", "input", "output"}`. Only the instruction is required; rows without an id are numbered.
+    An id such as "b7-0", which a generated task may have, becomes "seed/b7-0". Half a surrogate pair becomes "?".
 
     Raises:
         SeedsError: the file is missing, is not JSON, or a row is no task; the message gives file and row.
@@ -170,14 +184,25 @@ def read_seeds(path: str | Path) -> list[Task]:
     return _tasks(_rows(path), str(path))
 
 
-def tasks_from(rows: Iterable[Task | Mapping[str, Any]]) -> list[Task]:
-    """The same from rows in memory; tasks are taken as they are.
+def tasks_from(rows: Iterable[Any]) -> list[Task]:
+    """The same from rows in memory: tasks, mappings, a `datasets.Dataset` or a data frame of pandas.
 
     Raises:
         SeedsError: a row is no task.
     """
+    if hasattr(rows, "to_dict") and hasattr(rows, "columns"):
+        rows = [
+            {name: value for name, value in row.items() if not _is_missing(value)} for row in rows.to_dict("records")
+        ]
+    if not isinstance(rows, Iterable):
+        raise SeedsError(f"seeds are a file or several tasks, not {type(rows).__name__}")
     named = ((f"seed {n}", vars(row) if isinstance(row, Task) else row) for n, row in enumerate(rows, 1))
     return _tasks(named, "seeds")
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is what pandas writes into an empty cell: NaN, or NA, which has no truth value."""
+    return (isinstance(value, float) and isnan(value)) or type(value).__name__ == "NAType"
 
 
 def _tasks(rows: Iterable[tuple[str, Any]], source: str) -> list[Task]:
@@ -201,16 +226,42 @@ def _rows(path: Path) -> Iterator[tuple[str, Any]]:
         raise SeedsError(f"{path}: cannot be read ({error.strerror}); check the path given as seeds") from error
     if content.lstrip().startswith(b"["):
         try:
-            rows = orjson.loads(content)
-        except orjson.JSONDecodeError as error:
+            rows = _parsed(content)
+        except ValueError as error:
             raise SeedsError(f"{path}: not a JSON array: {error}") from error
         yield from ((f"{path}, item {number}", row) for number, row in enumerate(rows, 1))
         return
     try:
-        lines = jsonlines.Reader(io.BytesIO(content), loads=orjson.loads).iter(skip_empty=True)
+        lines = jsonlines.Reader(io.BytesIO(content), loads=_parsed).iter(skip_empty=True)
         yield from ((f"{path}, row {number}", row) for number, row in enumerate(lines, 1))
     except jsonlines.InvalidLineError as error:
         raise SeedsError(f"{path}, line {error.lineno}: not JSON: {error}") from error
+
+
+_HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+_GENERATED_ID = re.compile(r"b[0-9]+-")
+
+
+def _parsed(content: str | bytes) -> Any:
+    """The JSON value; orjson takes no half of a surrogate pair, which texts that were cut by length may end in."""
+    try:
+        return orjson.loads(content)
+    except ValueError:
+        text = content if isinstance(content, str) else content.decode("utf-8")
+        if _HALF_A_PAIR.search(text):
+            return json.loads(text)
+        raise
+
+
+def _writable(text: str) -> str:
+    """The text with each half of a surrogate pair, which no UTF-8 file holds, as a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _seed_id(given: Any, default: str) -> str:
+    """The id as text; one that a generated task may have is renamed, because both stand in one pool."""
+    name = default if given is None else _writable(str(given))
+    return f"seed/{name}" if _GENERATED_ID.match(name) else name
 
 
 def _read_task(row: Any, where: str, default_id: str) -> Task:
@@ -228,8 +279,8 @@ def _read_task(row: Any, where: str, default_id: str) -> Task:
         shape = '{"input": "...", "output": "..."}'
         raise SeedsError(f'{where}: "instances" is a list of {shape} ({error!r})') from error
     return Task(
-        id=str(row.get("id", default_id)),
-        instruction=collapse(instruction),
+        id=_seed_id(row.get("id"), default_id),
+        instruction=collapse(_writable(instruction)),
         instances=read,
         is_classification=row.get("is_classification") is True,
     )
@@ -241,7 +292,7 @@ def _read_instances(instances: Iterable[Mapping[str, Any] | Instance]) -> Iterat
         given, output = one.get("input") or "", one["output"]
         if not isinstance(given, str) or not isinstance(output, str):
             raise TypeError("input and output are texts")
-        yield Instance("" if given.strip().casefold() in NO_INPUT else given, output)
+        yield Instance("" if given.strip().casefold() in NO_INPUT else _writable(given), _writable(output))
 
 
 NO_INPUT = frozenset({"<noinput>", "<no input>", "noinput", "no input"})

@@ -63,10 +63,22 @@ def test_a_run_turns_protected_tasks_down(tmp_path, protected_file):
     assert all(row.neighbour.startswith("test_set/") for row in found)
 
 
-def test_a_changed_test_set_is_noticed_on_a_resume(tmp_path, protected_file):
+def test_a_run_keeps_its_protection_wherever_it_is(tmp_path, protected_file):
+    """The protected tasks are kept in the run, so that it can be moved, opened and gone on with without the file."""
+    si.generate(tmp_path / "run", llm=Scripted(), num_tasks=5, against=str(protected_file), progress=False)
+    moved = tmp_path / "elsewhere"
+    (tmp_path / "run").rename(moved)
+    copy = tmp_path / "copy.jsonl"
+    protected_file.rename(copy)
+    run = si.generate(moved, llm=Scripted(), num_tasks=20, progress=False)
+    assert run.rejections["contamination"] > 0
+    assert si.generate(moved, llm=Scripted(), against=str(copy), progress=False).tasks == run.tasks
+    assert run.refilter(max_rouge=0.7).tasks[:20] == run.tasks
+
+
+def test_another_test_set_is_refused_on_a_resume(tmp_path, protected_file):
     """What was admitted depends on it."""
     si.generate(tmp_path / "run", llm=Scripted(), num_tasks=5, against=str(protected_file), progress=False)
-    si.generate(tmp_path / "run", llm=Scripted(), num_tasks=6, progress=False)
     protected_file.write_text('{"instruction": "Something else entirely, this time"}\n')
-    with pytest.raises(si.SettingChanged, match=r"protected tasks in .*test_set\.jsonl are not those"):
-        si.generate(tmp_path / "run", llm=Scripted(), num_tasks=7, progress=False)
+    with pytest.raises(si.SettingChanged, match="against was"):
+        si.generate(tmp_path / "run", llm=Scripted(), num_tasks=7, against=str(protected_file), progress=False)

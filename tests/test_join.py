@@ -247,6 +247,14 @@ def test_blocks_find_later_partners_of_copies(monkeypatch):
     assert (result.partner[1], result.partner[-1]) == (0, texts.index(better))
 
 
+def test_only_copies_of_protected_texts(monkeypatch):
+    """A block in which everything is protected already leaves nothing to compare."""
+    monkeypatch.setattr(finder, "BLOCK", 3)
+    against = corpus("protected", rows=20)
+    texts = [*against, *against, "something else"]
+    assert decisions(join(texts, against=against)) == brute_force(texts, 0.7, against=against)
+
+
 def test_exact_ties_are_too_similar():
     """At exactly the threshold a text falls; floats would have it both ways (13 words of 7 + 13, and so on)."""
     for m in range(1, 40):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,13 +31,8 @@ def write_card(run: Run) -> str:
         "## How it was made",
         "",
         f"- Method: {settings.method}, with selfinstruct.",
-        f"- Model: {settings.model}"
-        + "".join(
-            f"; {stage} by {model}"
-            for stage, model in (("classification", settings.classify_model), ("instances", settings.instance_model))
-            if model
-        )
-        + ". Its terms of use apply to this data; check them.",
+        f"- Model: {_models(run)}. Its terms of use apply to this data; check them.",
+        *([f"- Begun with {run.carried:,} tasks of an earlier run."] if run.carried else []),
         f"- Seeds: {settings.seeds or 'the English seed tasks that come with selfinstruct'}.",
         (
             f"- An instruction was admitted at a ROUGE-L below {settings.max_rouge:g} to every seed and every earlier "
@@ -53,3 +49,12 @@ def write_card(run: Run) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _models(run: Run) -> str:
+    """The models that wrote the tasks, by their number, and those of other stages."""
+    settings = run.settings
+    counts = Counter(task.model for task in run.tasks)
+    said = [f"{model} ({number:,} tasks)" for model, number in counts.most_common()] or [str(settings.model)]
+    stages = (("classification", settings.classify_model), ("instances", settings.instance_model))
+    return ", ".join(said) + "".join(f"; {stage} by {model}" for stage, model in stages if model)

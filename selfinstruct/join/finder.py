@@ -30,10 +30,10 @@ class Finder:
         row = np.arange(len(documents))
         self._protected: Mask = row < shape.protected
         self._distinct = shape.distinct() & (documents.lengths > 0)
-        # Block by block: what is kept and what fell so far, and the rows to come with the first of the same words.
+        # Block by block: what is kept and what fell so far, and the rows to come, copies of protected ones left out.
         self._kept = self._distinct & self._protected
         self._fell = np.zeros(len(row), np.bool_)
-        self._rows = np.flatnonzero(~self._protected & (documents.lengths > 0))
+        self._rows = np.flatnonzero(~self._protected[documents.firsts] & (documents.lengths > 0))
         self._docs = documents.firsts[self._rows]
         self._copied = np.bincount(documents.firsts, minlength=len(row)) > 1
 
@@ -49,7 +49,7 @@ class Finder:
             if len(self._docs) <= BLOCK:
                 return pairs, True
             kept = keep(pairs, self._distinct)
-            if not kept[first].mean() < 1 - FULL_OF_DUPLICATES:
+            if kept[first].mean() >= 1 - FULL_OF_DUPLICATES:
                 seen = self._protected | (np.arange(len(kept)) <= first[-1])
                 rest = self._similar(np.flatnonzero(self._distinct), seen, crowd=CROWD)
                 return Pairs.joined([pairs, rest]), True

@@ -26,7 +26,7 @@ def parted(pieces: Iterable[T | Dropped], *, cut: bool) -> Parsed[T]:
     pieces = list(pieces)
     if cut and pieces:
         last = pieces[-1]
-        pieces[-1] = Dropped(last.text if isinstance(last, Dropped) else _text(last), "cut")
+        pieces[-1] = Dropped(last.text, "cut")
     parsed: Parsed[T] = Parsed()
     for piece in pieces:
         if isinstance(piece, Dropped):
@@ -34,12 +34,6 @@ def parted(pieces: Iterable[T | Dropped], *, cut: bool) -> Parsed[T]:
         else:
             parsed.items.append(piece)
     return parsed
-
-
-def _text(item: Candidate | Instance) -> str:
-    if isinstance(item, Instance):
-        return f"{item.input}\n{item.output}".strip()
-    return "\n".join([item.instruction, *map(_text, item.instances)])
 
 
 _THINK = re.compile(r"<(?:think|thinking|reasoning)>", re.IGNORECASE)
