@@ -100,7 +100,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @_settings_options
-@click.option("--dry-run", is_flag=True, help="Print the first prompts and the bounds of the cost; make no call.")
+@click.option("--dry-run", is_flag=True, help="Print the first prompts and an estimate of calls and tokens; make no call.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress line.")
 def generate(run: Path, dry_run: bool, quiet: bool, **options: Any) -> int:
     """Grow a data set from seed tasks into the directory RUN, or go on with the run that is there.

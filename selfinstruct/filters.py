@@ -100,7 +100,7 @@ class Keywords:
     """Turn down instructions that hold one of the keywords as a whole word, whatever its case.
 
     In scripts without spaces a keyword matches anywhere, but one in Katakana only as a whole run of it (a paragraph,
-    パラグラフ, is no graph). In Hangul particles may follow.
+    パラグラフ, is no graph). In Hangul particles may follow. Empty keywords are none.
     """
 
     keywords: tuple[str, ...]
@@ -108,12 +108,21 @@ class Keywords:
     _pattern: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        alternatives = "|".join(map(_keyword_pattern, dict.fromkeys(self.keywords))) or r"(?!)"
-        object.__setattr__(self, "_pattern", regex.compile(alternatives, flags=regex.V1))
+        object.__setattr__(self, "_pattern", _any_of(map(_keyword_pattern, _phrases(self.keywords))))
 
     def __call__(self, candidate: Candidate, pool: Pool) -> Verdict | None:
         found = self._pattern.search(_folded(candidate.instruction))
         return Verdict(self.name, detail=found.group()) if found else None
+
+
+def _phrases(given: Iterable[str]) -> list[str]:
+    """The phrases once each, without empty ones, which would match every text: '' is how a user writes "none"."""
+    return [one for one in dict.fromkeys(given) if _folded(one).strip()]
+
+
+def _any_of(patterns: Iterable[str]) -> Any:
+    """The expression that matches where one of the patterns does; without any it matches nowhere."""
+    return regex.compile("|".join(patterns) or r"(?!)", flags=regex.V1)
 
 
 def _folded(text: str) -> str:
@@ -144,14 +153,17 @@ def _keyword_pattern(keyword: str) -> str:
 
 @dataclass(frozen=True)
 class BannedStarts:
-    """Turn down instructions that open with one of the phrases as whole words, whatever its case."""
+    """Turn down instructions that open with one of the phrases as whole words, whatever its case.
+
+    Empty phrases are none.
+    """
 
     starts: tuple[str, ...] = BANNED_STARTS
     name: str = "banned_start"
     _pattern: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_pattern", regex.compile("|".join(map(_start_pattern, self.starts)) or r"(?!)"))
+        object.__setattr__(self, "_pattern", _any_of(map(_start_pattern, _phrases(self.starts))))
 
     def __call__(self, candidate: Candidate, pool: Pool) -> Verdict | None:
         found = self._pattern.match(_folded(candidate.instruction))

@@ -101,7 +101,7 @@ def _begun(given: dict[str, Any], own_filters: Sequence[Filter]) -> Setup:
 
 def _as_begun(directory: RunDirectory, stored: Stored, given: dict[str, Any]) -> dict[str, Any]:
     """The options of a run without answers, under what is given now."""
-    before = {name: value for name, value in vars(stored.settings).items() if value not in (None, ())}
+    before = {name: value for name, value in vars(stored.settings).items() if value is not None}
     before["seeds"] = [task for task in directory.read_seeds() if task.request is None]
     if given.get("method", stored.settings.method) != stored.settings.method:
         before.pop("method")

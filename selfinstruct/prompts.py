@@ -13,6 +13,9 @@ from selfinstruct.errors import SettingsError
 
 TEMPLATES = Path(__file__).parent / "methods" / "templates"
 
+# What the expressions of a template can raise: {{ 1 / 0 }}, {{ tasks + 1 }}, {{ "%d" % "x" }}, ...
+_FLAWS = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
 
 class Prompts:
     """Renders the templates of one run.
@@ -37,14 +40,15 @@ class Prompts:
         """Fill in the template `name` ("classify", without suffix) and strip trailing whitespace.
 
         Raises:
-            SettingsError: the template uses a variable that it is not given.
+            SettingsError: the template uses a variable that it is not given, or an expression in it fails.
         """
         file_name = template_name(name, self.api, self.texts)
         try:
             return self._compiled[file_name].render(api=self.api, **variables).rstrip()
-        except TemplateError as error:
+        except _FLAWS as error:
             known = ", ".join(sorted({*variables, "api"}))
-            raise SettingsError(f"template {file_name}: {error}; its variables are {known}") from error
+            cause = str(error) if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
+            raise SettingsError(f"template {file_name}: {cause}; its variables are {known}") from error
 
 
 def template_name(name: str, api: str, available: Iterable[str]) -> str:
@@ -57,7 +61,8 @@ def load_templates(names: Iterable[str], api: str, folder: str | Path | None = N
     """Read the templates that a run needs: {file name: text}, the user's file where the folder has one.
 
     Raises:
-        SettingsError: the folder does not exist, or holds a template that nothing reads (a misspelt name).
+        SettingsError: the folder does not exist, or holds a template that nothing reads (a misspelt name) or that is
+            no UTF-8 text.
     """
     packaged = {path.name: path for path in TEMPLATES.glob("*.j2")}
     own: dict[str, Path] = {}
@@ -67,13 +72,20 @@ def load_templates(names: Iterable[str], api: str, folder: str | Path | None = N
         own = {path.name: path for path in Path(folder).glob("*.j2")}
         readable = set(packaged) | {f"{path.removesuffix('.j2')}.completions.j2" for path in packaged}
         for stray in sorted(set(own) - readable):
-            raise SettingsError(
-                f"{own[stray]}: no template has this name; the names are {', '.join(sorted(packaged))}"
-            )
+            raise SettingsError(f"{own[stray]}: no template has this name; the names are {', '.join(sorted(packaged))}")
     texts = {}
     for name in names:
         # The user's NAME.j2 outranks our NAME.completions.j2: it was written for this run.
         source = own if template_name(name, api, own) in own else packaged
         file_name = template_name(name, api, source)
-        texts[file_name] = source[file_name].read_text(encoding="utf-8")
+        texts[file_name] = _text(source[file_name])
     return texts
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: not UTF-8 (at byte {error.start}); save the template as UTF-8") from error
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error

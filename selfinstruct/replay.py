@@ -70,7 +70,8 @@ def refilter(run: Run, *, max_rouge: float, filters: Sequence[Filter] = ()) -> R
     settings = replace(setup.settings, max_rouge=max_rouge)
     unbounded = replace(settings, num_tasks=10_000_000, saturation=0.0)
     setup = replace(setup, stored=replace(setup.stored, settings=unbounded))
-    return replace(_replay(directory, setup, _Refilter, _AnyDigest), settings=settings, stopped=None)
+    again = _replay(directory, setup, _Refilter, _AnyDigest)
+    return replace(again, path=run.path, settings=settings, stopped=None)
 
 
 def to_run(directory: RunDirectory, setup: Setup, growing: Bootstrap) -> Run:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args
 from urllib.parse import urlsplit
 
@@ -12,6 +16,7 @@ from selfinstruct.text import TOKENIZERS
 
 Scope = Literal["free", "downstream", "fixed"]
 Api = Literal["chat", "completions"]
+Texts = str | Path | Sequence[str | Path]
 
 
 def _setting(default: Any, scope: Scope, help: str, **more: Any) -> Any:
@@ -45,9 +50,7 @@ class Settings:
         "Seed tasks: a .jsonl or .json in the Self-Instruct or the Alpaca shape, or one of the packaged sets en "
         "(default) and zh.",
     )
-    from_run: str | None = _setting(
-        None, "fixed", "Begin with the tasks of another run in the pool.", option="--from"
-    )
+    from_run: str | None = _setting(None, "fixed", "Begin with the tasks of another run in the pool.", option="--from")
     prompts: str | None = _setting(None, "fixed", "Folder of own templates, which replace the packaged ones by name.")
     concurrency: int = _setting(32, "free", "Requests in flight.")
     max_rouge: float = _setting(0.7, "fixed", "Admit an instruction only below this ROUGE-L to every other one.")
@@ -60,10 +63,14 @@ class Settings:
     min_words: int = _setting(4, "fixed", "Fewest words of an instruction.")
     max_words: int = _setting(150, "fixed", "Most words of an instruction.")
     keywords: tuple[str, ...] | None = _setting(
-        None, "fixed", "Words that no instruction may hold (default: what a text-only model cannot do)."
+        None,
+        "fixed",
+        "Words that no instruction may hold (default: what a text-only model cannot do; '' turns it off).",
     )
     banned_starts: tuple[str, ...] | None = _setting(
-        None, "fixed", "Openings that no instruction may have (default: 'Write a program' in several languages)."
+        None,
+        "fixed",
+        "Openings that no instruction may have (default: 'Write a program' in several languages; '' turns it off).",
     )
     against: tuple[str, ...] = _setting(
         (), "fixed", "File of protected tasks, such as a test set; candidates that repeat one are turned down."
@@ -96,12 +103,10 @@ class Settings:
     give_up: float = _setting(600.0, "free", "Seconds without any success after which the endpoint counts as gone.")
 
     def __post_init__(self) -> None:
-        for name in _TUPLES:
-            value = getattr(self, name)
-            if isinstance(value, str):
-                object.__setattr__(self, name, (value,))
-            elif value is not None:
-                object.__setattr__(self, name, tuple(value))
+        for one in fields(self):
+            given = getattr(self, one.name)
+            if given is not None or one.default is not None:
+                object.__setattr__(self, one.name, _stored(one.name, str(one.type), given))
         _check(self)
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,12 +126,35 @@ class Settings:
         return replace(self, **given)
 
 
-_TUPLES = ("base_url", "api_key_env", "keywords", "banned_starts", "against")
-
-
 def scope_of(name: str) -> Scope:
     """Whether a resumed run may change the setting."""
     return next(one.metadata["scope"] for one in fields(Settings) if one.name == name)
+
+
+def _stored(name: str, kind: str, given: Any) -> Any:
+    """The value as settings.json keeps it: numbers of NumPy become Python's, a path or a single text a tuple of texts.
+
+    A float may be given as an integer and stays one, because 1 and 1.0 are different bytes in a request.
+    """
+    kind = kind.removesuffix(" | None")
+    if kind.startswith("tuple"):
+        return _texts(name, given)
+    if kind in ("int", "float") and (isinstance(given, bool) or not isinstance(given, Real)):
+        raise SettingsError(f"{name} is a number, not {given!r}")
+    if kind == "int" and not isinstance(given, Integral):
+        raise SettingsError(f"{name} is a whole number, not {given!r}")
+    if kind == "float" and not isinstance(given, Integral):
+        return float(given)
+    return operator.index(given) if kind in ("int", "float") else given
+
+
+def _texts(name: str, given: Any) -> tuple[str, ...]:
+    several = (given,) if isinstance(given, str | os.PathLike) else given
+    if isinstance(several, Iterable):
+        texts = tuple(os.fspath(one) if isinstance(one, os.PathLike) else one for one in several)
+        if all(isinstance(one, str) for one in texts):
+            return texts
+    raise SettingsError(f"{name} is a text or a list of texts, not {given!r}")
 
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -139,6 +167,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "min_words": (0, 10_000),
     "max_words": (1, 100_000),
     "max_instances": (1, 100),
+    "seed": (-(2**63), 2**63 - 1),
     "against_ngram": (0, 1000),
     "neighbours": (0, 1000),
     "saturation": (0.0, 100.0),
@@ -163,8 +192,6 @@ _RANGES: dict[str, tuple[float, float]] = {
 def _check(settings: Settings) -> None:
     for name, (low, high) in _RANGES.items():
         value = getattr(settings, name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise SettingsError(f"{name} is a number, not {value!r}")
         if value is not None and not low <= value <= high:
             raise SettingsError(f"{name} lies between {low:g} and {high:g}, not {value!r}")
     if settings.api not in get_args(Api):
@@ -189,8 +216,8 @@ class Options(TypedDict, total=False):
 
     num_tasks: int
     model: str | None
-    base_url: str | tuple[str, ...] | list[str]
-    api_key_env: str | tuple[str, ...] | list[str]
+    base_url: Texts
+    api_key_env: Texts
     api: Api
     method: Any
     seeds: Any
@@ -206,9 +233,9 @@ class Options(TypedDict, total=False):
     classification_only: bool
     min_words: int
     max_words: int
-    keywords: tuple[str, ...] | list[str] | None
-    banned_starts: tuple[str, ...] | list[str] | None
-    against: str | tuple[str, ...] | list[str]
+    keywords: Texts | None
+    banned_starts: Texts | None
+    against: Texts
     against_ngram: int
     max_instances: int
     saturation: float

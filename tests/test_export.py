@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 
 import pytest
@@ -63,7 +64,7 @@ def test_self_instruct_draws_all_of_its_templates():
 
 
 def test_self_instruct_takes_a_single_field_name_off_in_half_of_the_rows():
-    """"Text: ..." becomes "..." so that the model does not depend on it; two fields stay."""
+    """A "Text: ..." becomes "..." so that the model does not depend on it; two fields stay."""
     single = [{"id": str(n), "instruction": f"Do {n}.", "input": "Text: a\n\nb", "output": "x"} for n in range(200)]
     taken = sum("Text:" not in record["prompt"] for record in self_instruct(single))
     assert 70 < taken < 130
@@ -114,6 +115,57 @@ def test_the_card_of_a_demonstration_says_so(demo):
     assert "This is a demonstration" in card
     assert f"{len(demo.dataset)} rows of 20 tasks" in card
     assert f"| {next(iter(demo.rejections))} |" in card
+
+
+@pytest.fixture
+def own(demo, tmp_path):
+    """A copy of the run, and what its files hold."""
+    path = shutil.copytree(demo.path, tmp_path / "own")
+    return path, {one.name: one.read_bytes() for one in path.iterdir() if one.is_file()}
+
+
+@pytest.mark.parametrize("name", ["settings", "seeds", "against", "ledger", "tasks", "rejected", "dataset"])
+@pytest.mark.parametrize("format", ["jsonl", "parquet", "datasets"])
+def test_no_export_replaces_a_file_of_a_run(own, tmp_path, name, format):
+    """`export runs/x -o runs/x/ledger.jsonl` destroyed every answer that had been paid for."""
+    path, before = own
+    file = path / (f"{name}.json" if name == "settings" else f"{name}.jsonl")
+    (tmp_path / "link").symlink_to(file)
+    run = si.load(path)
+    for place in (file, path / ".." / "own" / file.name, tmp_path / "link"):
+        with pytest.raises(si.SettingsError, match=r"is a file of the run .*choose another name"):
+            run.export(place, format)
+    assert {one.name: one.read_bytes() for one in path.iterdir() if one.is_file()} == before
+    run.export(path / "export.jsonl")
+    run.export(tmp_path / file.name)
+
+
+@pytest.mark.parametrize("format", [name for name in FORMATS if name != "datasets"])
+def test_a_folder_is_no_place_for_a_file(tmp_path, format):
+    """The words "Is a directory" said nothing about what to type; some formats ended in a traceback."""
+    with pytest.raises(
+        si.SettingsError, match=rf"is a folder, and the format {format} is one file; .* such as .*export\."
+    ):
+        export(ROWS, tmp_path, format)
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_a_saved_data_set_is_replaced_by_one(own, tmp_path):
+    """`-f datasets -o FOLDER` wrote among whatever the folder held, a run too."""
+    import datasets
+
+    path, before = own
+    with pytest.raises(si.SettingsError, match="holds something else than a saved data set"):
+        export(ROWS, path, "datasets")
+    assert {one.name: one.read_bytes() for one in path.iterdir() if one.is_file()} == before
+    (tmp_path / "empty").mkdir()
+    for rows in (ROWS, ROWS[:1]):
+        export(rows, tmp_path / "empty", "datasets", card=lambda: "# The card\n")
+        assert datasets.load_from_disk(str(tmp_path / "empty")).to_list() == rows
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(si.SettingsError, match="cannot be written"):
+        export(ROWS, tmp_path / "file", "datasets")
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_an_unknown_format_or_place_is_named(tmp_path):

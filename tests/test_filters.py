@@ -108,6 +108,16 @@ def test_alpaca_adds_keywords_and_a_user_may_choose():
     assert verdict_of(Keywords(()), "Draw a map.") is None
 
 
+@pytest.mark.parametrize("nothing", ["", " ", "\t\u3000"])
+def test_an_empty_phrase_turns_nothing_down(nothing):
+    """`--keywords ''` is how a shell user turns the rule off, and it turned down whatever held two marks in a row."""
+    for instruction in ("Draw (a map), please!", "Write a program.", "画一张图。", ""):
+        assert verdict_of(Keywords((nothing,)), instruction) is None
+        assert verdict_of(BannedStarts((nothing,)), instruction) is None
+    assert verdict_of(Keywords((nothing, "map")), "Use a map.") == "keywords"
+    assert verdict_of(BannedStarts((nothing, "Use")), "Use a map.") == "banned_start"
+
+
 @pytest.mark.parametrize(
     ("instruction", "caught"),
     [

@@ -129,6 +129,35 @@ def test_an_unknown_variable_is_named_with_those_that_exist(tmp_path):
         prompts.render("classify", task=SEEDS[0])
 
 
+@pytest.mark.parametrize(
+    ("expression", "cause"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("task.instruction + 1", "TypeError: "),
+        ("'%d' % 'x'", "TypeError: "),
+        ("'%z' % 1", "ValueError: "),
+        ("'{5}'.format(1)", "IndexError: "),
+        ("range(10 ** 9)", "OverflowError: "),
+    ],
+)
+def test_an_expression_that_fails_is_an_error_of_the_template(expression, cause):
+    """It left as a bare ZeroDivisionError in the middle of a run, and nothing named the template."""
+    prompts = Prompts({"classify.j2": f"Is it? {{{{ {expression} }}}}"}, "chat")
+    with pytest.raises(SettingsError, match=rf"template classify\.j2: {cause}.*; its variables are api, task"):
+        prompts.render("classify", task=SEEDS[0])
+
+
+def test_a_template_that_is_no_utf8_is_named(tmp_path):
+    """An editor that saves Latin-1 ended the command with a UnicodeDecodeError and no file name."""
+    (tmp_path / "classify.j2").write_bytes("Überlege: {{ task.instruction }}".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"classify\.j2: not UTF-8 \(at byte 0\); save the template as UTF-8"):
+        load_templates(("classify",), "chat", tmp_path)
+    (tmp_path / "classify.j2").unlink()
+    (tmp_path / "classify.j2").mkdir()
+    with pytest.raises(SettingsError, match=r"classify\.j2: cannot be read"):
+        load_templates(("classify",), "chat", tmp_path)
+
+
 def test_templates_run_sandboxed():
     """A run directory may come from somebody else; its templates cannot reach into Python."""
     prompts = Prompts({"classify.j2": "{{ task.__class__.__mro__[1].__subclasses__() }}"}, "chat")

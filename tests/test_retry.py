@@ -156,6 +156,24 @@ def test_an_answer_of_an_earlier_session_can_tell_a_poisoned_request():
     assert isinstance(error, RequestRefused)
 
 
+def test_the_model_behind_is_told_of_earlier_answers_if_it_listens():
+    """`answered` is optional: the client learns from it what works, and a model that has none, or another thing by that
+    name, is left alone."""
+
+    class Listening(FakeLLM):
+        def answered(self, request):
+            heard.append(request)
+
+    heard = []
+    listening, deaf = retrying(Listening(["fine"])), retrying(FakeLLM(["fine"]))
+    counting = FakeLLM(["fine"])
+    counting.answered = 3
+    for patient in (listening, deaf, retrying(counting)):
+        patient.answered(ask("good"))
+        assert outcomes(patient, ask("a")) == ["fine"]
+    assert heard == [ask("good")]
+
+
 def test_an_endpoint_that_is_gone_refuses_nobody():
     """When what was answered before fails as well, nothing is recorded as failed, and a resume asks again."""
     patient = retrying(fails("good", "other"))

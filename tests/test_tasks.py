@@ -1,5 +1,7 @@
 """Tasks as values, and reading them from the files that people have."""
 
+import json
+
 import orjson
 import pytest
 from hypothesis import given
@@ -70,6 +72,68 @@ def test_only_the_instruction_is_needed():
         Task("seed_1", "Add."),
     ]
     assert tasks_from(READ) == READ
+
+
+def test_a_null_id_is_none(tmp_path):
+    """Two rows with `"id": null` were two tasks named None, and refused as such."""
+    rows = [{"id": None, "instruction": "Sort."}, {"id": None, "instruction": "Add."}, {"id": 0, "instruction": "Sum."}]
+    (tmp_path / "seeds.jsonl").write_bytes(lines(*rows))
+    for found in (tasks_from(rows), read_seeds(tmp_path / "seeds.jsonl")):
+        assert [task.id for task in found] == ["seed_0", "seed_1", "0"]
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("b0-0", "seed/b0-0"), ("b12-x3", "seed/b12-x3"), ("b0-", "seed/b0-"),
+        ("b-1", "b-1"), ("b1", "b1"), ("ab0-0", "ab0-0"), ("B0-0", "B0-0"), ("first/b0-0", "first/b0-0"),
+    ],
+)  # fmt: skip
+def test_the_id_of_a_generated_task_is_no_id_of_a_seed(given, read):
+    """A tasks.jsonl as seeds gave one run two tasks named b0-0; what a run reads of its own keeps its ids."""
+    task = Task(given, "Sort.")
+    assert [one.id for one in tasks_from([task])] == [read]
+    assert Task.from_dict(task.to_dict()) == task
+
+
+def test_rows_in_memory_may_come_from_anywhere(tmp_path):
+    """A generator, a data frame and a data set of the Hub are what notebooks hold seeds in."""
+    import datasets
+    import pandas as pd
+
+    rows = [SELF_INSTRUCT, ALPACA]
+    assert (
+        tasks_from(row for row in rows)
+        == tasks_from(iter(READ))
+        == tasks_from({1: SELF_INSTRUCT, 2: ALPACA}.values())
+        == READ
+    )
+    frame = pd.DataFrame(rows)
+    assert frame["id"].isna().any(), "an empty cell is no None"
+    assert tasks_from(frame) == tasks_from(frame.convert_dtypes()) == READ
+    flat = [{**ALPACA, "id": "x"}, {"id": "y", "instruction": "Say hello.", "input": None, "output": "Hello"}]
+    assert tasks_from(datasets.Dataset.from_list(flat)) == tasks_from(pd.DataFrame(flat)) == tasks_from(flat)
+    with pytest.raises(SeedsError, match="seeds are a file or several tasks, not int"):
+        tasks_from(5)
+
+
+HALF = "cut in an emoji \ud83d"
+
+
+def test_half_a_surrogate_pair_is_replaced(tmp_path):
+    """A text that was cut inside an emoji ended the run when seeds.jsonl was written."""
+    row = {"id": f"t {HALF}", "instruction": HALF, "instances": [{"input": HALF, "output": HALF}]}
+    whole = "cut in an emoji ?"
+    expected = [Task(f"t {whole}", whole, (Instance(whole, whole),))]
+    (tmp_path / "lines.jsonl").write_text(json.dumps(row) + "\n")
+    (tmp_path / "array.json").write_text(json.dumps([row]))
+    for found in (tasks_from([row]), *(read_seeds(tmp_path / name) for name in ("lines.jsonl", "array.json"))):
+        assert found == expected
+        assert orjson.dumps(found[0].to_dict())
+    for broken in (json.dumps([row])[:-1], json.dumps(row)[:-1]):
+        (tmp_path / "broken.json").write_text(broken)
+        with pytest.raises(SeedsError, match=r"not (a JSON array|JSON)"):
+            read_seeds(tmp_path / "broken.json")
 
 
 OK = orjson.dumps(ALPACA)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jsonlines
 import orjson
 
+from selfinstruct.directory import DATASET, LEDGER, PROTECTED, REJECTED, SEEDS, SETTINGS, TASKS
 from selfinstruct.errors import SettingsError
 from selfinstruct.export.formats import alpaca, messages, self_instruct
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 Row = Mapping[str, str]
 COLUMNS = ("id", "instruction", "input", "output")
 FORMATS = ("jsonl", "alpaca", "messages", "self-instruct", "parquet", "datasets")
+SUFFIXES = {"alpaca": ".json", "parquet": ".parquet"}
+RUN_FILES = (SETTINGS, SEEDS, PROTECTED, LEDGER, TASKS, REJECTED, DATASET)
 
 
 def export(
@@ -36,16 +39,33 @@ def export(
     and `datasets` (a folder for `datasets.load_from_disk`, with the `card` as its README.md).
 
     Raises:
-        SettingsError: there is no such format, or the path cannot be written.
+        SettingsError: there is no such format, or the path cannot be written: also where it is a file of a run, a
+            folder in the place of a file, or a folder that holds anything else than a saved data set.
     """
     path = Path(path)
     if format not in FORMATS:
         raise SettingsError(f"there is no format {format!r}; the formats are {', '.join(FORMATS)}")
     try:
+        _check_free(path, format)
         path.parent.mkdir(parents=True, exist_ok=True)
         return _write(rows, path, format, seed, card)
     except OSError as error:
         raise SettingsError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _check_free(path: Path, format: str) -> None:
+    """Make sure that writing here destroys nothing but an earlier export."""
+    for place in (path, path.resolve()):
+        if place.name in RUN_FILES and (place.parent / SETTINGS).is_file():
+            raise SettingsError(f"{path}: is a file of the run {place.parent}; choose another name for the export")
+    if not path.is_dir():
+        return
+    if format != "datasets":
+        example = path / f"export{SUFFIXES.get(format, '.jsonl')}"
+        raise SettingsError(f"{path}: is a folder, and the format {format} is one file; name a file, such as {example}")
+    saved = (path / "dataset_info.json").is_file() and (path / "state.json").is_file()
+    if not saved and any(path.iterdir()):
+        raise SettingsError(f"{path}: is a folder that holds something else than a saved data set; choose another name")
 
 
 def _write(rows: Sequence[Row], path: Path, format: str, seed: int, card: Callable[[], str] | None) -> int:

@@ -88,6 +88,9 @@ class Completion:
 class LLM(Protocol):
     """A language model.
 
+    Two more methods are optional. `answered(request)` is told of each request whose answer comes from the ledger, so
+    that a resumed run knows what has worked before. `async close()` gives connections back.
+
     Raises:
         TransientFailure: another try may succeed; it is made, with growing waits.
         RequestRefused: this request is hopeless; it is recorded as failed and the run goes on.

@@ -109,6 +109,10 @@ class OpenAIClient:
             "OpenAI-compatible endpoint. Check --base-url and --api."
         )
 
+    def answered(self, request: Request) -> None:
+        """Learn that an earlier session had this request answered, so that its model is known to work here."""
+        self._succeeded.add(request.model)
+
     async def close(self) -> None:
         """Close the connections. A later request opens new ones."""
         clients, self._clients = self._clients, []

@@ -46,6 +46,7 @@ class Retrying:
         self, llm: LLM, slots: Slots, give_up: float = 600.0, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.llm, self.slots, self.give_up = llm, slots, give_up
+        self._tell = getattr(llm, "answered", None)
         self.retries = 0
         self._clock = clock
         self._successes: Counter[_Kind] = Counter()
@@ -86,12 +87,14 @@ class Retrying:
             raise
         self._failing_since, self._announced = None, False
         self._successes[_kind(request)] += 1
-        self.answered(request)
+        self._known_good[_kind(request)] = request
         return completion
 
     def answered(self, request: Request) -> None:
-        """Take note of a request that has an answer, now or from an earlier session."""
+        """Take note of a request that an earlier session has an answer to, and tell the model behind, if it listens."""
         self._known_good[_kind(request)] = request
+        if callable(self._tell):
+            self._tell(request)
 
     def successes(self, request: Request) -> int:
         """How many requests like this one were answered."""
