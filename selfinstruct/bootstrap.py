@@ -36,8 +36,8 @@ from selfinstruct.tasks import Candidate, Rejected, Task
 HEAD_START = 4
 DRAIN_SECONDS = 60.0
 RECALLED_AT_ONCE = 50
-# Until there is something to judge by, an answer is taken to bring this many new tasks.
-EXPECTED_YIELD = 4.0
+# Until there is something to judge by, this share of the tasks that an answer is asked for is taken to be kept.
+EXPECTED_SHARE = 0.5
 
 
 def seen(request: int, lookahead: float) -> int:
@@ -86,6 +86,7 @@ class Bootstrap:
         self._unfurnished: deque[Task] = deque()
         self._furnishing = 0
         self._candidates = 0
+        self._asked_for = 0
         self._furnished: dict[str, Furnished] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -191,7 +192,7 @@ class Bootstrap:
         if self._saturated():
             return False
         answers = len(self._admitted)
-        expected_yield = (EXPECTED_YIELD + self.acceptance[0]) / (1 + answers)
+        expected_yield = (EXPECTED_SHARE * self._asked_for + self.acceptance[0]) / (1 + answers)
         on_their_way = len(self._unfurnished) + self._furnishing + (self._next - answers) * expected_yield
         return self.done + on_their_way < self.settings.num_tasks
 
@@ -199,6 +200,7 @@ class Bootstrap:
         known = seen(index, self.settings.lookahead) if self.method.reads_pool else 0
         view = self.pool.view(self._generated_after[known])
         proposal = self.method.propose(view, Random(f"{self.settings.seed}/{index}"))
+        self._asked_for = proposal.count
         about = {"index": index, "first": proposal.first, "count": proposal.count, "examples": proposal.examples}
         request = self._sampling.request("instructions", self.settings.api, proposal.prompt, index=index, about=about)
         if proposal.stop:

@@ -124,7 +124,7 @@ def test_alpaca_runs_from_the_command_line(tmp_path):
     facts = json.loads(run("status", tmp_path / "run", "--json").stdout)
     assert facts["tasks"] == 30
     assert facts["rows"] == 30
-    assert facts["calls"] <= 10
+    assert facts["calls"] <= 5
 
 
 def test_a_base_model_is_asked_with_plain_prompts(tmp_path):
