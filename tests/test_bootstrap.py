@@ -117,7 +117,7 @@ def test_a_ledger_cut_at_any_byte_resumes_to_the_same_run(tmp_path, reference):
         assert derived(path) == derived(reference)
 
 
-@pytest.mark.parametrize("case", range(10))
+@pytest.mark.parametrize("case", range(12))
 def test_raising_the_target_changes_no_recorded_prompt(tmp_path, case):
     """A run that went on to larger targets is the run that had the last target from the start (20 steps each)."""
     random = Random(case)
