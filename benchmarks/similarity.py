@@ -290,7 +290,7 @@ def plot(rows: list[dict], path: Path) -> None:
         plt.loglog(*zip(*points, strict=True), marker="o", label=label.replace("*", " (extrapolated)"))
     plt.xlabel("texts")
     plt.ylabel("processor seconds for each candidate")
-    plt.legend()
+    plt.legend(loc="upper left", bbox_to_anchor=(1, 1))
     plt.grid(visible=True, alpha=0.3)
     plt.savefig(path, bbox_inches="tight")
     print(f"plotted in {path}")
@@ -303,7 +303,7 @@ def main() -> None:
     parser.add_argument(
         "--stream", type=int, default=52_000, help="candidates of the stream from an empty pool; 0: none"
     )
-    parser.add_argument("--index-up-to", type=int, default=200_000, help="larger pools are not indexed one by one")
+    parser.add_argument("--index-up-to", type=int, default=1_000_000, help="larger pools are not indexed one by one")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--plot", type=Path, help="a PNG or SVG file")
     arguments = parser.parse_args()

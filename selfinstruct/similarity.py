@@ -2,21 +2,25 @@
 
 ROUGE-L F is `2 * LCS / (m + n)` on the words of two texts (Lin 2004, section 3). At a threshold t a pair of m and n
 words is too similar exactly when its longest common subsequence has at least `ceil(t * (m + n) / 2)` words. That
-number, call it alpha, is what makes the search cheap and keeps it exact:
+number, call it alpha, leaves at most `m - alpha` and `n - alpha` words unmatched, the slack of the one text and of the
+other. Four bounds follow, and none of them loses a pair:
 
+- *Length.* A slack below 0 cannot be. Postings are kept by length, and only lengths that leave slack are visited.
 - *Prefix filter.* Order the words of each text from rare to common. The rarest word of any common subsequence of
-  alpha words has alpha - 1 others at or after it in both orders, so it stands among the first `m - alpha + 1` of one
-  and the first `n - alpha + 1` of the other. Only those words are indexed and looked up.
-- *Length.* Postings are kept by length, and lengths that cannot reach alpha are skipped.
-- *Displacement.* Where the shared word stands at place a in one text and b in the other and is matched there, `b - a`
-  words at least stay unmatched, so both shifts are bounded by the slack `n - alpha` and `m - alpha`.
-- *Signature.* A 64-bit set of hashed words: each bit on one side only is at least one unmatched word.
+  alpha words has alpha - 1 others at or after it in both orders, so at most the slack of each text stands before it.
+  Only words at such places are indexed and looked up, and their postings are kept by place. Any order does that is
+  the same for all texts and never changes: here a word that was first added later counts as rarer.
+- *Signature.* A set of 120 bits, each word sets one of them: a bit that only one text has is at least one unmatched
+  word of that text, so two signatures differ in no more bits than both slacks together.
+- *Best so far.* Whatever wins in the end scores at least what was found before, so that score takes the place of the
+  threshold; an equal score still passes, for the lowest position wins. Lengths near m come first: they hold the best.
 
-What is left, a dozen pairs a query at a pool of 50,000, is decided by a bit-parallel LCS in integers.
+What is left, about eight pairs a query at a pool of 50,000, is decided by a bit-parallel LCS in rapidfuzz.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
@@ -25,7 +29,10 @@ from rapidfuzz.distance import LCSseq
 
 from selfinstruct.text import Tokenizer, words
 
+BITS = 120
 REPEATED = -1
+LAST = 15  # later places are kept together, so that long texts do not take memory by the square of their length
+NOWHERE: list[int] = []  # one list for all places without texts: a list for each takes more memory than all else
 
 
 class Neighbour(NamedTuple):
@@ -54,10 +61,11 @@ class RougeIndex:
         self._half = self.threshold / 2
         self._tokenizer = tokenizer
         self._ids: dict[str, int] = {}
-        self._texts: list[list[int]] = []
+        self._texts: list[str | list[str | int]] = []
         self._signatures: list[int] = []
-        # word -> length of the text -> (text, place in rare-to-common order, place in the text or REPEATED)
-        self._postings: dict[int, dict[int, list[tuple[int, int, int]]]] = {}
+        # length of the text -> word -> its place in rare-to-common order -> positions of texts
+        self._postings: dict[int, dict[int, list[list[int]]]] = {}
+        self._partners: dict[int, list[int]] = {}  # emptied whenever the lengths in the postings change
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -66,12 +74,16 @@ class RougeIndex:
         """Put a text at the next position."""
         ids = self._encode(text, learn=True)
         position, n = len(self._texts), len(ids)
-        self._texts.append(ids)
+        self._texts.append(_spelled(ids))
         self._signatures.append(_signature(ids))
-        # The shortest partner that can reach the threshold asks for the fewest common words.
-        fewest = self._alpha(self._shortest_partner(n), n)
-        for place, word, at in _prefix(ids, n - fewest + 1):
-            self._postings.setdefault(word, {}).setdefault(n, []).append((position, place, at))
+        if n and n not in self._postings:
+            self._postings[n] = {}
+            self._partners.clear()
+        # The shortest partner that can reach the threshold leaves the most slack.
+        slack = n - self._alpha(self._shortest_partner(n), n)
+        for place, word in enumerate(_rarest_first(ids)[: slack + 1]):
+            if word != REPEATED:
+                _post(self._postings[n].setdefault(word, []), min(place, LAST), position)
 
     def nearest(self, text: str) -> Neighbour | None:
         """The best match at or above the threshold, the lowest position on ties, or None."""
@@ -82,7 +94,7 @@ class RougeIndex:
         return self._search(text, first=True) is not None
 
     def _encode(self, text: str, *, learn: bool) -> list[int]:
-        """Number the words. A later number is a rarer word, near enough; an unseen word is rarer than all."""
+        """Number the words as they are first added; those that never were come after all others."""
         ids, unseen = self._ids, dict[str, int]()
         known = len(ids)
         encoded = []
@@ -103,62 +115,68 @@ class RougeIndex:
         t = self.threshold
         return -(-t.numerator * n // (2 * t.denominator - t.numerator))
 
+    def _partner_lengths(self, m: int) -> list[int]:
+        """The lengths of texts that can reach the threshold with m words, nearest first."""
+        lengths = self._partners.get(m)
+        if lengths is None:
+            lengths = [n for n in self._postings if self._alpha(m, n) <= min(m, n)]
+            lengths.sort(key=lambda n: abs(n - m))
+            self._partners[m] = lengths
+        return lengths
+
     def _search(self, text: str, *, first: bool) -> Neighbour | None:
         ids = self._encode(text, learn=False)
-        best, best_lcs, best_sum = -1, 0, 1
-        for position, alpha in self._candidates(ids):
-            other = self._texts[position]
-            lcs, both = LCSseq.similarity(ids, other, score_cutoff=alpha), len(ids) + len(other)
-            if lcs < alpha:
-                continue
-            ahead = lcs * best_sum - best_lcs * both
-            if ahead > 0 or (ahead == 0 and position < best):
-                best, best_lcs, best_sum = position, lcs, both
-                if first:
-                    break
-        return None if best < 0 else Neighbour(best, 2 * best_lcs / best_sum)
+        m, asked, signature, order = len(ids), _spelled(ids), _signature(ids), _rarest_first(ids)
+        # The score to reach is 2 * lcs / both: the threshold, then that of the best match so far.
+        best, lcs, both = len(self._texts), self._half.numerator, self._half.denominator
+        for n in self._partner_lengths(m):
+            alpha = -(-lcs * (m + n) // both)
+            for position in self._alike(order, signature, n, m - alpha, n - alpha):
+                found = LCSseq.similarity(asked, self._texts[position], score_cutoff=alpha)
+                if found >= alpha and (found * both > lcs * (m + n) or position < best):
+                    best, lcs, both, alpha = position, found, m + n, found
+                    if first:
+                        return Neighbour(best, 2 * lcs / both)
+        return None if best == len(self._texts) else Neighbour(best, 2 * lcs / both)
 
-    def _candidates(self, ids: list[int]) -> Iterator[tuple[int, int]]:
-        """The texts that may reach the threshold, each with the common words that it needs."""
-        m = len(ids)
-        signature = _signature(ids)
-        tried: set[int] = set()
-        for place, word, at in _prefix(ids, m - self._alpha(self._shortest_partner(m), m) + 1):
-            for n, postings in self._postings.get(word, {}).items():
-                alpha = self._alpha(m, n)
-                if alpha > m - place or alpha > n:
-                    continue
-                slack_m, slack_n = m - alpha, n - alpha
-                for position, other_place, other_at in postings:
-                    if other_place > slack_n or position in tried:
-                        continue
-                    if at >= 0 <= other_at and not -slack_m <= other_at - at <= slack_n:
-                        continue
-                    tried.add(position)
-                    other = self._signatures[position]
-                    if (signature & ~other).bit_count() <= slack_m and (other & ~signature).bit_count() <= slack_n:
-                        yield position, alpha
+    def _alike(self, order: list[int], signature: int, n: int, slack_m: int, slack_n: int) -> Iterator[int]:
+        """The texts of n words that pass the bounds, each once."""
+        if slack_m < 0 or slack_n < 0:
+            return
+        postings, signatures, slack = self._postings[n], self._signatures, slack_m + slack_n
+        seen: set[int] = set()
+        for word in order[: slack_m + 1]:
+            for positions in postings.get(word, ())[: slack_n + 1]:
+                for position in positions:
+                    if (signature ^ signatures[position]).bit_count() <= slack and position not in seen:
+                        seen.add(position)
+                        yield position
 
 
-def _prefix(ids: list[int], length: int) -> list[tuple[int, int, int]]:
-    """The first `length` words, rarest first: (place in that order, word, place in the text or REPEATED).
+def _post(places: list[list[int]], place: int, position: int) -> None:
+    places += [NOWHERE] * (place + 1 - len(places))
+    places[place] = places[place] or []
+    places[place].append(position)
 
-    A word that occurs more than once is given once, at its first place in the order, and matches anywhere in the text.
-    """
+
+def _rarest_first(ids: list[int]) -> list[int]:
+    """The words from rare to common, a word that occurs more than once only at its first place."""
     order = sorted(ids, reverse=True)
-    prefix = []
-    previous = -1
-    for place in range(min(length, len(order))):
-        word = order[place]
-        if word != previous:
-            repeated = place + 1 < len(order) and order[place + 1] == word
-            prefix.append((place, word, REPEATED if repeated else ids.index(word)))
-            previous = word
-    return prefix
+    for place in range(len(order) - 1, 0, -1):
+        if order[place] == order[place - 1]:
+            order[place] = REPEATED
+    return order
 
 
 def _signature(ids: list[int]) -> int:
     bits = 0
     for number in ids:
-        bits |= 1 << (number * 0x9E3779B97F4A7C15 >> 58 & 63)
+        bits |= 1 << number % BITS
     return bits
+
+
+def _spelled(ids: list[int]) -> str | list[str | int]:
+    """A character for each word, which is compared twice as fast as a list, as far as there are characters."""
+    if max(ids, default=0) <= sys.maxunicode:
+        return "".join(map(chr, ids))
+    return [chr(number) if number <= sys.maxunicode else number for number in ids]

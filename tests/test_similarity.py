@@ -1,6 +1,7 @@
 """The index against brute force, which compares each text with all others."""
 
 import random
+import sys
 from fractions import Fraction
 
 import pytest
@@ -10,6 +11,7 @@ from rapidfuzz.distance import LCSseq
 from reference import instructions, needs_reference
 from rouge_score.rouge_scorer import RougeScorer
 
+from selfinstruct.join import join
 from selfinstruct.similarity import Neighbour, RougeIndex
 from selfinstruct.text import rouge_words, words
 
@@ -23,7 +25,7 @@ SCRIPTS = {
     "thai": ["แ", "ป", "ล", "ที่", "นี่", "คำ"],
     "cyrillic": ["сортируй", "список", "чисел", "это", "слово", "ещё"],
 }
-THRESHOLDS = (0.01, 0.3, 1 / 3, 0.5, 0.69, 0.7, 0.71, 0.9, 1.0)
+THRESHOLDS = (0.01, 0.3, 0.33, 1 / 3, 0.5, 0.69, 0.7, 0.71, 0.9, 1.0)
 
 
 class BruteForce:
@@ -105,6 +107,24 @@ def test_long_texts_and_near_copies(threshold, length, vocabulary):
     assert len(index) == len(texts)
 
 
+@pytest.mark.parametrize("threshold", [0.33, 0.5, 0.7, 0.9, 1.0])
+def test_a_pool_that_grows(threshold):
+    """New words keep coming and were unknown to the texts before them; lengths too; some texts are empty or repeat."""
+    draw = random.Random(f"{threshold}")
+    index, brute, texts = RougeIndex(threshold), BruteForce(threshold), []
+    for round_ in range(400):
+        known = [f"w{n}" for n in range(5 + round_ // 2)]
+        length = draw.choice([0, 1, 2, 5, 8, 8, 9, 13, 20, 70])
+        fresh = [known[int(len(known) * draw.random() ** 3)] for _ in range(length)]
+        near = mutated(draw.choice(texts), known, draw.randrange(6), draw) if texts else fresh
+        texts.append(fresh if draw.random() < 0.4 else near)
+        agree(index, brute, " ".join(texts[-1]))
+        index.add(" ".join(texts[-1]))
+        brute.add(" ".join(texts[-1]))
+    for text in texts:
+        agree(index, brute, " ".join(text))
+
+
 @given(
     st.lists(
         st.lists(
@@ -162,6 +182,65 @@ def test_ties_go_to_the_first():
         index.add(text)
     assert index.nearest("a b c q") == Neighbour(1, 0.75)
     assert index.nearest("a b c z") == Neighbour(1, 1.0)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_ties_between_lengths_go_to_the_first(swap):
+    """8 of 10 + 10 and 10 of 10 + 15 words are both 4/5, and the length that was looked at first does not matter."""
+    near, long = "a b c d e f g h 1 2", "a b c d e f g h i j 1 2 3 4 5"
+    index = RougeIndex(0.5)
+    for text in (long, near) if swap else (near, long):
+        index.add(text)
+    assert index.nearest("a b c d e f g h i j") == Neighbour(0, 0.8)
+
+
+def test_a_better_match_of_a_farther_length_wins():
+    """A match at the same length raises the bar for the others, but not above what they can reach."""
+    index = RougeIndex(0.5)
+    index.add("a b c d e 1 2 3 4 5")
+    index.add("a b c d e f g h i j 1 2 3 4")
+    index.add("a b c d e f g h i")
+    assert index.nearest("a b c d e f g h i j") == Neighbour(2, 18 / 19)
+
+
+def test_a_new_length_is_found():
+    """The lengths that a question looks at are remembered, until one is new."""
+    index = RougeIndex(0.5)
+    index.add("a b c")
+    assert index.nearest("a b c d e") == Neighbour(0, 0.75)
+    index.add("a b c d")
+    assert index.nearest("a b c d e") == Neighbour(1, 8 / 9)
+
+
+def test_more_words_than_characters():
+    """A word is a character of Unicode inside, of which there are 1,114,112; all further words still differ."""
+    index, brute = RougeIndex(0.5), BruteForce(0.5)
+    index._ids = dict.fromkeys(map(str, range(sys.maxunicode - 2)), 0)
+    texts = ["a b c d e f", "a b c d e g h i", "f g h i", "a b c", "i h g f", "a x b y c", ""]
+    for text in texts:
+        index.add(text)
+        brute.add(text)
+    assert {type(text) for text in index._texts} == {str, list}
+    for text in [*texts, "a b c d i h", "q a b c", "q r", "h i f g x"]:
+        agree(index, brute, text)
+
+
+@needs_reference
+@pytest.mark.parametrize("threshold", [0.5, 0.7])
+def test_real_instructions_decide_as_the_join_does(threshold):
+    """29,680 decisions of a stream, and for what falls the score with its partner."""
+    names = ("seed_tasks", "user_oriented_instructions", "labelled_alpaca_libre_v1", "instructions_gpt-4o-mini")
+    texts = [text for name in names for text in instructions(f"{name}.jsonl")]
+    index, kept, scores = RougeIndex(threshold), [], []
+    for text in texts:
+        found = index.nearest(text)
+        kept.append(found is None)
+        scores.append(found.score if found else 0.0)
+        if found is None:
+            index.add(text)
+    expected = join(texts, threshold)
+    assert expected.kept.tolist() == kept
+    assert expected.scores.tolist() == scores
 
 
 @needs_reference
