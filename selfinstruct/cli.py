@@ -100,7 +100,9 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @_settings_options
-@click.option("--dry-run", is_flag=True, help="Print the first prompts and an estimate of calls and tokens; make no call.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print the first prompts and an estimate of calls and tokens; make no call."
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress line.")
 def generate(run: Path, dry_run: bool, quiet: bool, **options: Any) -> int:
     """Grow a data set from seed tasks into the directory RUN, or go on with the run that is there.
@@ -149,18 +151,17 @@ def status(run: Path, as_json: bool) -> int:
 @click.option(
     "--format",
     "-f",
-    default="jsonl",
-    show_default=True,
-    help="jsonl, alpaca, messages, self-instruct, parquet or datasets.",
+    help="jsonl, alpaca, messages, self-instruct, parquet or datasets (default: by the ending of the output: .json is "
+    "alpaca, .parquet parquet, none datasets, any other jsonl).",
 )
 @click.option("--seed", default=123, show_default=True, help="Choice of the random templates of self-instruct.")
-def export(run: Path, output: Path, format: str, seed: int) -> int:
+def export(run: Path, output: Path, format: str | None, seed: int) -> int:
     """Write the data set of RUN in a form that trainers read.
 
     \b
     Examples:
       selfinstruct export runs/demo -o demo.json --format alpaca
-      selfinstruct export runs/demo -o demo_dataset --format datasets
+      selfinstruct export runs/demo -o demo.parquet
     """
     number = selfinstruct.load(run).export(output, format, seed=seed)
     click.echo(f"{number:,} records in {output}")
@@ -195,7 +196,10 @@ def refilter(run: Path, max_rouge: float, output: Path | None, as_json: bool) ->
         return 0
     click.echo(f"{len(before.tasks):,} tasks at {before.settings.max_rouge:g}, {len(after.tasks):,} at {max_rouge:g}")
     if missing:
-        click.echo(f"{missing:,} more would be admitted, which {2 * missing:,} new calls would classify and furnish")
+        click.echo(
+            f"{missing:,} other instructions would be admitted now; they have no instances yet, which would take about "
+            f"{2 * missing:,} calls"
+        )
     return 0
 
 
@@ -253,7 +257,7 @@ def dedup(
     Examples:
       selfinstruct dedup all.jsonl -o kept.jsonl --rejected dropped.jsonl
       selfinstruct dedup tatsu-lab/alpaca -o train.parquet --against test.jsonl --json
-      selfinstruct dedup runs/demo -o kept.jsonl --by semantic --model minishlab/potion-base-8M
+      selfinstruct dedup all.jsonl -o kept.jsonl --by semantic --model minishlab/potion-base-8M
     """
     from selfinstruct.dedup_files import dedup_files
 
@@ -310,7 +314,7 @@ ENDINGS = {
     "interrupted": "interrupted; the same command goes on",
     "terminated": "terminated; the same command goes on",
     "failed": "the endpoint failed; the same command goes on",
-    "unfinished": "not finished yet; `selfinstruct generate` goes on",
+    "unfinished": "not finished (where no other process is at it, `selfinstruct generate` goes on)",
 }
 
 
@@ -319,7 +323,10 @@ def _summary(run: Run) -> str:
     spent = run.spent
     carried = f" and {run.carried:,} carried over" if run.carried else ""
     failed = f", {spent.failed:,} failed for good" if spent.failed else ""
-    reasons = ", ".join(f"{rule} {number:,}" for rule, number in run.rejections.most_common(8))
+    rules = run.rejections.most_common()
+    reasons = ", ".join(f"{rule} {number:,}" for rule, number in rules[:8])
+    if len(rules) > 8:
+        reasons += f", {sum(number for _, number in rules[8:]):,} by {len(rules) - 8} other rules"
     lines = [
         (
             f"{run.path}: {len(run.tasks) - run.carried:,} of {run.settings.num_tasks:,} tasks{carried} "

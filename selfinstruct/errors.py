@@ -55,8 +55,8 @@ class LedgerCorrupt(RunError):
     def __init__(self, path: Path, line: int, why: str) -> None:
         super().__init__(
             f"{path}, line {line}: {why}. Only the last line of a ledger can be torn by a crash, so this one was "
-            "changed from outside: restore it from a backup. Without one, cut the file before this line, and what stood "
-            "behind it is asked for again."
+            "changed from outside: restore it from a backup. Without one, cut the file before this line, and what "
+            "stood behind it is asked for again."
         )
         self.path, self.line = path, line
 

@@ -260,8 +260,8 @@ class Recorded:
         digest = self.ledger.digest(request.key)
         if digest is not None and digest != request.digest:
             raise SettingChanged(
-                f"{self.ledger.path}: request {request.key} was another one when it was answered, so this code or these "
-                f"settings are not those that wrote the ledger{self._package()}, or a line before it was removed. "
+                f"{self.ledger.path}: request {request.key} was another one when it was answered, so this code or "
+                f"these settings are not those that wrote the ledger{self._package()}, or a line before it is gone. "
                 f"Begin a new run with its tasks: selfinstruct generate NEW --from {self.ledger.path.parent}"
             )
         return digest is not None

@@ -256,7 +256,8 @@ def _refuse(directory: RunDirectory, stored: Stored, name: str, before: Any, now
     raise SettingChanged(
         f"{directory}: {name} was {before!r} when this run was begun and cannot become {now!r}, because the answers in "
         f"its ledger depend on it{versions}. Leave the option out to go on as before, or begin a new run that starts "
-        f"from these tasks: selfinstruct generate NEW --from {directory.quoted}"
+        "from these tasks, with all options given anew: selfinstruct generate NEW "
+        f"--from {directory.quoted} --model ..."
     )
 
 

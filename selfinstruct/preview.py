@@ -36,13 +36,13 @@ class Preview:
     completion_tokens: int
 
     def __str__(self) -> str:
-        parts = [f"--- {one.stage} ({one.model}; {_parameters(one)})\n{one.text}\n" for one in self.requests]
+        parts = [f"--- {_stage(one)} ({one.model}; {_parameters(one)})\n{one.text}\n" for one in self.requests]
         low, high = self.calls
         return "\n".join(
             [
                 *parts,
                 "--- estimate",
-                f"{low:,} to {high:,} calls; a task that ends without instances costs its calls on top",
+                f"from the start: {low:,} to {high:,} calls; a task that ends without instances costs its calls on top",
                 (
                     f"in {high:,} calls about {self.prompt_tokens:,} tokens in, if prompts are as long as these and "
                     "each byte is a token,"
@@ -92,3 +92,7 @@ def _stage_requests(setup: Setup) -> list[Request]:
 
 def _parameters(request: Request) -> str:
     return ", ".join(f"{name} {value}" for name, value in request.sampling.items())
+
+
+def _stage(request: Request) -> str:
+    return f"{request.stage}, where the verdict was neither yes nor no" if "again" in request.about else request.stage

@@ -89,7 +89,7 @@ class Run:
 
         return to_dataset(self.dataset)
 
-    def export(self, path: str | os.PathLike[str], format: str = "jsonl", *, seed: int = 123) -> int:
+    def export(self, path: str | os.PathLike[str], format: str | None = None, *, seed: int = 123) -> int:
         """Write the rows in one of the formats of `selfinstruct.export` and return how many records there are."""
         from selfinstruct.export import export
 

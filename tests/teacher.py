@@ -6,9 +6,49 @@ from random import Random
 
 from selfinstruct import Completion, Request, Usage
 
-VERBS = ["Explain", "Describe", "List", "Compare", "Rewrite", "Summarize", "Name", "Plan", "Sort", "Translate", "Invent", "Correct"]
-THINGS = ["rivers", "kettles", "trains", "poems", "bridges", "apples", "clocks", "gardens", "letters", "winters", "stones", "markets", "violins"]
-WAYS = ["briefly", "kindly", "twice", "backwards", "tonight", "indoors", "together", "slowly", "outdoors", "daily", "honestly", "loudly"]
+VERBS = [
+    "Explain",
+    "Describe",
+    "List",
+    "Compare",
+    "Rewrite",
+    "Summarize",
+    "Name",
+    "Plan",
+    "Sort",
+    "Translate",
+    "Invent",
+    "Correct",
+]
+THINGS = [
+    "rivers",
+    "kettles",
+    "trains",
+    "poems",
+    "bridges",
+    "apples",
+    "clocks",
+    "gardens",
+    "letters",
+    "winters",
+    "stones",
+    "markets",
+    "violins",
+]
+WAYS = [
+    "briefly",
+    "kindly",
+    "twice",
+    "backwards",
+    "tonight",
+    "indoors",
+    "together",
+    "slowly",
+    "outdoors",
+    "daily",
+    "honestly",
+    "loudly",
+]
 PLACES = ["Oslo", "Lima", "Accra", "Hanoi", "Quito", "Dakar", "Kyoto", "Perth", "Turin", "Izmir", "Cusco", "Malmo"]
 
 

@@ -16,7 +16,12 @@ PROTECTED = [
     Task(
         "t2",
         "Summarize the article.",
-        (Instance("The bridge over the wide river was closed on Monday because of a heavy storm from the north.", "Closed."),),
+        (
+            Instance(
+                "The bridge over the wide river was closed on Monday because of a heavy storm from the north.",
+                "Closed.",
+            ),
+        ),
     ),
 ]
 
@@ -25,7 +30,10 @@ PROTECTED = [
     ("instruction", "rule"),
     [
         ("Sort the given list of ten numbers in descending order!", "contamination"),
-        ("Explain this: the bridge over the wide river was closed on Monday because of a heavy rain", "contamination_ngram"),
+        (
+            "Explain this: the bridge over the wide river was closed on Monday because of a heavy rain",
+            "contamination_ngram",
+        ),
         ("The bridge over the wide river was closed in May because of a heavy storm, wasn't it?", None),
         ("Sort your socks by colour and tell me how many are left over.", None),
     ],

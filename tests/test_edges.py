@@ -33,7 +33,7 @@ def test_a_refused_resume_leaves_the_data_set_as_it_was(tmp_path):
     """Code that changed under its name is noticed by its prompts; the finished files must not pay for that."""
     first = grow(tmp_path / "run", num_tasks=40, filters=[only_with_e])
     before = derived(tmp_path / "run")
-    with pytest.raises(si.SettingChanged, match="request instructions/.* was another one"):
+    with pytest.raises(si.SettingChanged, match=r"request instructions/.* was another one"):
         grow(tmp_path / "run", num_tasks=40, filters=[changed_code])
     assert derived(tmp_path / "run") == before
     assert si.load(tmp_path / "run").tasks == first.tasks
@@ -81,7 +81,9 @@ def test_a_wrong_first_try_fixes_nothing(tmp_path):
     assert RunDirectory(tmp_path / "run").read_seeds()[0].instruction == seeds[0]["instruction"]
 
 
-@pytest.mark.parametrize("left", [["seeds.jsonl"], [".settings.json.abc123"], ["seeds.jsonl", ".seeds.jsonl.x1", ".lock"]])
+@pytest.mark.parametrize(
+    "left", [["seeds.jsonl"], [".settings.json.abc123"], ["seeds.jsonl", ".seeds.jsonl.x1", ".lock"]]
+)
 def test_a_run_killed_in_its_first_moment_can_be_begun_again(tmp_path, left):
     """settings.json is written last: without it there is no run yet, and what was left is ours to replace."""
     (tmp_path / "run").mkdir()
@@ -235,7 +237,9 @@ def test_a_long_replay_can_be_interrupted(tmp_path):
     path = tmp_path / "run"
     si.generate(path, model="demo", num_tasks=4000, progress=False)
     process = subprocess.Popen(
-        [sys.executable, "-m", "selfinstruct", "generate", str(path), "-q"], stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", "selfinstruct", "generate", str(path), "-q"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     time.sleep(1.0)
     asked = time.monotonic()

@@ -175,3 +175,25 @@ def test_an_unknown_format_or_place_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(si.SettingsError, match="cannot be written"):
         export(ROWS, tmp_path / "file" / "below.jsonl")
+
+
+def test_the_ending_of_the_path_says_the_format(tmp_path):
+    """A .parquet file that holds JSON is refused by its next reader, far from here."""
+    for name, kind in (("a.json", "alpaca"), ("b.parquet", "parquet"), ("c", "datasets"), ("d.jsonl", "jsonl")):
+        export(ROWS, tmp_path / "by_ending" / name)
+        export(ROWS, tmp_path / "named" / name, kind)
+    assert (tmp_path / "by_ending" / "a.json").read_bytes() == (tmp_path / "named" / "a.json").read_bytes()
+    assert (tmp_path / "by_ending" / "b.parquet").read_bytes()[:4] == b"PAR1"
+    assert (tmp_path / "by_ending" / "c" / "dataset_info.json").exists()
+    assert lines(tmp_path / "by_ending" / "d.jsonl") == ROWS
+    with pytest.raises(si.SettingsError, match="would mislead"):
+        export(ROWS, tmp_path / "x.parquet", "alpaca")
+    with pytest.raises(si.SettingsError, match="would mislead"):
+        export(ROWS, tmp_path / "x.json", "parquet")
+
+
+def test_exports_are_quiet(tmp_path, capfd):
+    """The progress bars of `datasets` do not end up in a log."""
+    export(ROWS, tmp_path / "set.parquet")
+    export(ROWS, tmp_path / "set")
+    assert capfd.readouterr() == ("", "")

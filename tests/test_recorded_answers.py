@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from reference import FOLDER, rows
+from reference import FOLDER, needs_reference, rows
 from test_original_rules import ACCEPTED_OTHERWISE, INSTANCES_OTHERWISE, greedy, key
 
 import selfinstruct as si
 from selfinstruct.testing import FaultServer
+
+pytestmark = needs_reference
 
 ENGLISH = sorted({source for source, _, _ in ACCEPTED_OTHERWISE} | {"maulikmadhavi/self-instruct"})
 

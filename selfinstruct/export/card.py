@@ -36,7 +36,7 @@ def write_card(run: Run) -> str:
         f"- Seeds: {settings.seeds or 'the English seed tasks that come with selfinstruct'}.",
         (
             f"- An instruction was admitted at a ROUGE-L below {settings.max_rouge:g} to every seed and every earlier "
-            f"one (words: {settings.tokenizer}), with {settings.min_words} to {settings.max_words} words."
+            f"one (tokenizer: {settings.tokenizer}), with {settings.min_words} to {settings.max_words} words."
         ),
         f"- Sampling seed {settings.seed}."
         + (f" The run ended early: {run.stopped}." if run.stopped else " The run reached its target."),

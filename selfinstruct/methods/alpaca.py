@@ -30,9 +30,7 @@ class Alpaca:
     total: int = 19
     name: str = "alpaca"
     needs_instances: bool = False
-    sampling: Mapping[str, Any] = field(
-        default_factory=lambda: {"temperature": 1.0, "top_p": 1.0, "max_tokens": 3072}
-    )
+    sampling: Mapping[str, Any] = field(default_factory=lambda: {"temperature": 1.0, "top_p": 1.0, "max_tokens": 3072})
 
     @classmethod
     def from_settings(cls, settings: Settings, prompts: Prompts) -> Alpaca:
