@@ -6,6 +6,7 @@ import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args
@@ -122,7 +123,11 @@ class Settings:
         known = {one.name for one in fields(self)}
         for name in given:
             if name not in known:
-                raise SettingsError(f"there is no setting {name!r}; the settings are {', '.join(sorted(known))}")
+                close = get_close_matches(name, known, 3)
+                others = (
+                    f"did you mean {' or '.join(close)}?" if close else f"the settings are {', '.join(sorted(known))}"
+                )
+                raise SettingsError(f"there is no setting {name!r}; {others}")
         return replace(self, **given)
 
 
@@ -193,7 +198,8 @@ def _check(settings: Settings) -> None:
     for name, (low, high) in _RANGES.items():
         value = getattr(settings, name)
         if value is not None and not low <= value <= high:
-            raise SettingsError(f"{name} lies between {low:g} and {high:g}, not {value!r}")
+            bounds = " and ".join(f"{bound:,}".removesuffix(".0") for bound in (low, high))
+            raise SettingsError(f"{name} lies between {bounds}, not {value!r}")
     if settings.api not in get_args(Api):
         raise SettingsError(f'api is "chat" or "completions", not {settings.api!r}')
     if settings.tokenizer not in TOKENIZERS:
