@@ -179,6 +179,33 @@ SCRIPTS = {
 }
 
 
+def spelt_in(first, letters):
+    """Words of three letters of one script."""
+    return lambda number: "".join(chr(first + number // letters**place % letters) for place in range(3))
+
+
+EIGHT_SCRIPTS = {
+    "Latin": spelt_in(ord("a"), 26),
+    "Cyrillic": spelt_in(0x0430, 32),
+    "Arabic": spelt_in(0x0641, 10),
+    "Devanagari": spelt_in(0x0915, 37),
+    "Hangul": spelt_in(0xAC00, 90),
+    "Han": lambda number: chr(0x4E00 + number),
+    "Kana": lambda number: chr(0x30A1 + number % 80),
+    "Thai": lambda number: chr(0x0E01 + number % 46),
+}
+
+
+@pytest.mark.parametrize("script", EIGHT_SCRIPTS)
+def test_thousands_of_near_duplicates_are_decided_alike(script):
+    """Join, index and brute force agree on every decision, partner and score: 10,400 texts in eight scripts."""
+    texts = corpus(f"thousands in {script}", rows=1_300, vocabulary=400, spell=EIGHT_SCRIPTS[script])
+    result = join(texts)
+    assert decisions(result) == brute_force(texts, 0.7)
+    assert with_scores(result) == one_by_one(texts, 0.7)
+    assert 0.2 < result.kept.mean() < 0.9
+
+
 @pytest.mark.parametrize("tokenizer", [words, rouge_words, str.split])
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_takes_the_words_of_the_tokenizer(steps, script, tokenizer):
