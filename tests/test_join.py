@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import LCSseq
+from reference import instructions, needs_reference
 
 from selfinstruct.join import Join, candidates, documents, finder, groups, join
 from selfinstruct.similarity import RougeIndex
 from selfinstruct.text import rouge_words, words
-
-DATA = Path(__file__).parents[2] / "shared" / "data"
 
 KEPT = (None, None, 0, 0)
 
@@ -358,14 +355,10 @@ def test_is_imported_on_demand():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+@needs_reference
 @pytest.mark.parametrize(("with_seeds", "kept"), [(False, 3109), (True, 3108)])
 def test_instructions_that_nobody_filtered(with_seeds, kept):
     """26,878 instructions of gpt-4o-mini keep what exact arithmetic keeps, alone and against the 175 seeds."""
-    if not DATA.is_dir():
-        pytest.skip("the reference data are not here")
-    texts, seeds = (
-        [json.loads(line)["instruction"] for line in (DATA / name).read_text().splitlines()]
-        for name in ("instructions_gpt-4o-mini.jsonl", "seed_tasks.jsonl")
-    )
-    result = join(texts, 0.7, rouge_words, against=seeds if with_seeds else ())
+    against = instructions("seed_tasks.jsonl") if with_seeds else ()
+    result = join(instructions("instructions_gpt-4o-mini.jsonl"), 0.7, rouge_words, against=against)
     assert result.kept.sum() == kept
