@@ -12,7 +12,7 @@ import pytest
 from test_cli import run
 
 import selfinstruct as si
-from selfinstruct.cli import cli
+from selfinstruct.cli import COMMANDS, cli
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -76,8 +76,8 @@ def test_the_other_python_blocks_run(tmp_path, monkeypatch, number):
 def test_every_command_and_option_in_the_readme_exists():
     """A renamed option must not live on in the README."""
     commands = set(re.findall(r"selfinstruct ([a-z]+)", " ".join(code for kind, code in BLOCKS if kind == "sh")))
-    assert commands <= set(cli.commands)
-    known = {option for command in cli.commands.values() for one in command.params for option in one.opts}
+    assert commands <= set(COMMANDS)
+    known = {option for name in COMMANDS for one in cli.get_command(None, name).params for option in one.opts}
     used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     foreign = {"--quiet", "--editable", "--port", "--help"}
     assert used - known - foreign == set()

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from selfinstruct import Settings, SettingsError
-from selfinstruct.cli import cli
+from selfinstruct.commands.generate import command
 from selfinstruct.settings import Options, scope_of
 
 NAMES = [field.name for field in fields(Settings)]
@@ -22,7 +22,7 @@ NAMES = [field.name for field in fields(Settings)]
 
 def test_arguments_options_and_file_have_the_same_names():
     """A setting is declared once; the typed keyword arguments, the command line and the file follow it."""
-    parameters = {one.name: one for one in cli.commands["generate"].params if isinstance(one, click.Option)}
+    parameters = {one.name: one for one in command.params if isinstance(one, click.Option)}
     assert [name for name in NAMES if name not in parameters] == []
     assert sorted(set(parameters) - set(NAMES)) == ["dry_run", "quiet"]
     assert list(typing.get_type_hints(Options)) == NAMES
@@ -31,7 +31,7 @@ def test_arguments_options_and_file_have_the_same_names():
 
 def test_no_option_has_a_default_of_its_own():
     """What is not given is not given: the run's own settings, or those of `Settings`, count."""
-    for option in cli.commands["generate"].params:
+    for option in command.params:
         if option.name in NAMES:
             assert option.default in (None, False), option.name
             assert option.help, option.name
@@ -39,7 +39,7 @@ def test_no_option_has_a_default_of_its_own():
 
 def test_option_names_are_setting_names():
     """--num-tasks is num_tasks; only --from, a reserved word of Python, is called from_run."""
-    for option in cli.commands["generate"].params:
+    for option in command.params:
         if option.name in NAMES and option.name != "from_run":
             assert "--" + option.name.replace("_", "-") in option.opts
 

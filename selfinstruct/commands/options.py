@@ -1,0 +1,54 @@
+"""What several commands share: options made from the settings, and which of them were given."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from selfinstruct.settings import Settings
+
+run_argument = click.argument("run", type=click.Path(path_type=Path))
+json_option = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+
+
+def _option(field: Field[Any]) -> Callable[[Any], Any]:
+    """The command-line option of one setting."""
+    kind = typing.get_type_hints(Settings)[field.name]
+    inner = [one for one in typing.get_args(kind) if one is not type(None)]
+    repeated = tuple in [typing.get_origin(one) for one in (kind, *inner)]
+    choices = inner if inner and all(isinstance(one, str) for one in inner) else None
+    names = [field.metadata.get("option", "--" + field.name.replace("_", "-")), field.name]
+    if "short" in field.metadata:
+        names.insert(0, field.metadata["short"])
+    keywords: dict[str, Any] = {"help": field.metadata["help"], "default": None}
+    if kind is bool:
+        keywords["is_flag"] = True
+    elif choices:
+        keywords["type"] = click.Choice(choices)
+    elif not repeated:
+        keywords["type"] = inner[0] if inner else kind
+    if repeated:
+        keywords["multiple"] = True
+        keywords["help"] += " Repeatable."
+    if field.default not in (None, (), 0):
+        keywords["help"] = f"{keywords['help']} (default {field.default})"
+    return click.option(*names, **keywords)
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for field in reversed(fields(Settings)):
+        command = _option(field)(command)
+    return command
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that stand on the command line: the others come from the run, or are defaults."""
+    source = click.get_current_context().get_parameter_source
+    return {
+        name: value for name, value in options.items() if source(name) not in (click.core.ParameterSource.DEFAULT, None)
+    }
