@@ -59,24 +59,36 @@ def make_tiny_model(folder: Path) -> None:
     LlamaForCausalLM(config).save_pretrained(folder)
 
 
-@contextmanager
-def serve(model: Path, log: Path, patience: float = 300.0) -> Iterator[str]:
-    """Start the server on a free port of this machine and give its base URL."""
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(Path(sys.executable).parent / "transformers"), "serve", str(model)]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
+        return free.getsockname()[1]
+
+
+@contextmanager
+def started(command: list[str], page: str, log: Path, patience: float = 300.0, **environment: str) -> Iterator[None]:
+    """Run a server until the block ends; the block begins when the server answers for the page."""
     with open(log, "wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "HF_HUB_OFFLINE": "1"}
+            command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **environment}
         )
         try:
-            _wait_until_up(f"http://127.0.0.1:{port}/health", process, patience)
-            yield f"http://127.0.0.1:{port}/v1"
+            _wait_until_up(page, process, patience)
+            yield
         finally:
             process.terminate()
             process.wait(timeout=30)
+
+
+@contextmanager
+def serve(model: Path, log: Path) -> Iterator[str]:
+    """Serve the model on a free port of this machine, and give the base URL."""
+    port = free_port()
+    command = [str(Path(sys.executable).parent / "transformers"), "serve", str(model)]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    with started(command, f"http://127.0.0.1:{port}/health", log, HF_HUB_OFFLINE="1"):
+        yield f"http://127.0.0.1:{port}/v1"
 
 
 def _wait_until_up(url: str, process: subprocess.Popen[bytes], patience: float) -> None:

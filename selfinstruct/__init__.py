@@ -6,10 +6,13 @@
 
 from importlib.metadata import version
 
+from selfinstruct.check import check
+from selfinstruct.concat import concat
 from selfinstruct.dedup import Deduplicated, dedup
 from selfinstruct.errors import (
     DiskFull,
     EndpointFailed,
+    HubError,
     LedgerCorrupt,
     LLMError,
     RequestRefused,
@@ -21,11 +24,16 @@ from selfinstruct.errors import (
     SettingsError,
     TransientFailure,
 )
+from selfinstruct.estimate import Estimate, estimate
+from selfinstruct.export.importing import import_set
 from selfinstruct.llm import LLM, Completion, Message, Request, Usage
+from selfinstruct.quality import fix, lint
 from selfinstruct.replay import load
+from selfinstruct.report import Report, report
 from selfinstruct.run import Run
 from selfinstruct.session import agenerate, generate
 from selfinstruct.settings import Settings
+from selfinstruct.split import split
 from selfinstruct.tasks import Candidate, Instance, Rejected, Task, Verdict, packaged_seeds, read_seeds
 
 __version__ = version("selfinstruct")
@@ -37,11 +45,14 @@ __all__ = [
     "Deduplicated",
     "DiskFull",
     "EndpointFailed",
+    "Estimate",
+    "HubError",
     "Instance",
     "LLMError",
     "LedgerCorrupt",
     "Message",
     "Rejected",
+    "Report",
     "Request",
     "RequestRefused",
     "Run",
@@ -57,9 +68,17 @@ __all__ = [
     "Usage",
     "Verdict",
     "agenerate",
+    "check",
+    "concat",
     "dedup",
+    "estimate",
+    "fix",
     "generate",
+    "import_set",
+    "lint",
     "load",
     "packaged_seeds",
     "read_seeds",
+    "report",
+    "split",
 ]

@@ -57,6 +57,17 @@ class Result:
     stopped: str | None = None
 
 
+@dataclass(frozen=True)
+class Growth:
+    """How far a loop is: answers admitted, candidates in them, tasks kept of these, furnished, and with instances."""
+
+    answers: int
+    candidates: int
+    kept: int
+    furnished: int
+    done: int
+
+
 class Bootstrap:
     """Grows a pool until `num_tasks` tasks have instances, or nothing new comes any more."""
 
@@ -125,6 +136,12 @@ class Bootstrap:
     def acceptance(self) -> tuple[int, int]:
         """How many candidates the filters have kept, and how many there were."""
         return len(self.pool.generated) - self._generated_after[0], self._candidates
+
+    @property
+    def growth(self) -> Growth:
+        """How far it is."""
+        kept, candidates = self.acceptance
+        return Growth(len(self._admitted), candidates, kept, len(self._furnished), self.done)
 
     def stop(self, reason: str) -> None:
         """Start no new call. What is in flight is awaited and recorded."""
@@ -202,8 +219,15 @@ class Bootstrap:
         proposal = self.method.propose(view, Random(f"{self.settings.seed}/{index}"))
         self._asked_for = proposal.count
         about = {"index": index, "first": proposal.first, "count": proposal.count, "examples": proposal.examples}
-        request = self._sampling.request("instructions", self.settings.api, proposal.prompt, index=index, about=about)
-        if proposal.stop:
+        request = self._sampling.request(
+            "instructions",
+            self.settings.api,
+            proposal.prompt,
+            schema=proposal.response_format,
+            index=index,
+            about=about,
+        )
+        if proposal.stop and "stop" not in (self.settings.extra_body or {}):
             sampling = {**request.sampling, "stop": list(proposal.stop)}
             request = replace(request, sampling=sampling, optional=request.optional | {"stop"})
         return request

@@ -14,10 +14,22 @@ from selfinstruct.errors import SelfInstructError
 # In the order of the work; a command's module is loaded when it is needed, and holds it under the name `command`.
 COMMANDS = {
     "generate": "generate",
+    "estimate": "estimate",
+    "check": "check",
     "status": "status",
     "export": "export",
+    "import": "import_",
     "refilter": "refilter",
     "dedup": "dedup",
+    "lint": "lint",
+    "report": "report",
+    "concat": "concat",
+    "split": "split",
+    "push": "push",
+    "train": "train",
+    "merge": "merge",
+    "evaluate": "evaluate",
+    "chat": "chat",
 }
 
 

@@ -173,6 +173,14 @@ class RunDirectory:
         return self.ledger_path.stat().st_size if self.ledger_path.is_file() else 0
 
     @property
+    def has_answers(self) -> bool:
+        """Whether the ledger holds anything that a request depends on; tries without an answer are nothing such."""
+        if not self.ledger_path.is_file():
+            return False
+        with open(self.ledger_path, "rb") as file:
+            return any(b'"kind":"attempt"' not in line for line in file)
+
+    @property
     def has_derived(self) -> bool:
         """Whether all derived files are there."""
         return all((self.path / name).is_file() for name in (TASKS, REJECTED, DATASET))

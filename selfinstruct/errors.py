@@ -8,6 +8,7 @@ SelfInstructError
 │   ├── RunLocked           another process is writing to it                            exit 1
 │   ├── LedgerCorrupt       a line of the ledger is not what was written                exit 1
 │   └── DiskFull            the answer could not be written                             exit 1
+├── HubError                the Hub of Hugging Face did not take a data set             exit 4
 └── LLMError                the model did not answer
     ├── TransientFailure    worth another try (timeout, reset, 429, 5xx, cut body)
     ├── RequestRefused      this one request will never be answered (policy, too long)
@@ -65,6 +66,12 @@ class DiskFull(RunError):
     """An answer could not be written because the disk is full."""
 
 
+class HubError(SelfInstructError):
+    """The Hub of Hugging Face did not take a data set; the same command tries again."""
+
+    exit_status = 4
+
+
 class LLMError(SelfInstructError):
     """The model did not answer."""
 
@@ -73,12 +80,21 @@ class TransientFailure(LLMError):
     """The request failed in a way that another try may mend.
 
     `retry_after` is the number of seconds that the server asked to wait, where it did.
-    `limited` says that the server asked for fewer requests (429), not that it is broken.
+    `limited` says that the server asked for fewer requests (429), not that it is broken; `slow` that it took too long.
+    `billed` says that the request may have been worked on, and so paid for, although there is no answer.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None, limited: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        limited: bool = False,
+        slow: bool = False,
+        billed: bool = False,
+    ) -> None:
         super().__init__(message)
-        self.retry_after, self.limited = retry_after, limited
+        self.retry_after, self.limited, self.slow, self.billed = retry_after, limited, slow, billed
 
 
 class RequestRefused(LLMError):

@@ -13,7 +13,8 @@ from typing import Any
 from selfinstruct.errors import RequestRefused
 from selfinstruct.filters import check_instances
 from selfinstruct.llm import Completion, Message, Request, Stage
-from selfinstruct.parsing import Parsed, input_first, output_first, verdict
+from selfinstruct.methods.schemas import response_format
+from selfinstruct.parsing import Parsed, input_first, output_first, structured, verdict
 from selfinstruct.prompts import Prompts
 from selfinstruct.settings import Settings
 from selfinstruct.tasks import Candidate, Dropped, Instance, Rejected, Task, Verdict
@@ -41,20 +42,35 @@ class StageSettings:
 
     @classmethod
     def of(cls, settings: Settings, prefix: str, defaults: Mapping[str, Any], **fixed: Any) -> StageSettings:
-        """Defaults of the method under what the settings with this prefix say (`classify_temperature`, ...)."""
+        """Defaults of the method under what the settings with this prefix say (`classify_temperature`, ...).
+
+        `sampling_seed` and `extra_body` are for all stages, and so is `reasoning_effort` where a stage has none.
+        """
         given = {
             name: value
             for name in ("temperature", "top_p", "max_tokens", "presence_penalty", "frequency_penalty")
             if (value := getattr(settings, prefix + name, None)) is not None
         }
+        effort = getattr(settings, f"{prefix}reasoning_effort") or settings.reasoning_effort
+        more = {"seed": settings.sampling_seed, "reasoning_effort": effort}
+        given |= {name: value for name, value in more.items() if value is not None}
+        given |= settings.extra_body or {}
         model = getattr(settings, f"{prefix}model") or settings.model
         optional = frozenset({*defaults, *fixed} - set(given))
         return cls(str(model), {**defaults, **fixed, **given}, optional)
 
-    def request(self, stage: Stage, api: str, prompt: str, **labels: Any) -> Request:
-        """A request of this stage, in the form that the API takes."""
+    def request(
+        self, stage: Stage, api: str, prompt: str, *, schema: Mapping[str, Any] | None = None, **labels: Any
+    ) -> Request:
+        """A request of this stage, in the form that the API takes; `schema` is its `response_format`.
+
+        A server that refuses the schema is asked without it: the prompt says the same.
+        """
         form: dict[str, Any] = {"messages": (Message("user", prompt),)} if api == "chat" else {"prompt": prompt}
-        return Request(model=self.model, sampling=self.sampling, optional=self.optional, stage=stage, **form, **labels)
+        optional = self.optional
+        if schema is not None:
+            form, optional = {**form, "response_format": schema}, optional | {"response_format"}
+        return Request(model=self.model, sampling=self.sampling, optional=optional, stage=stage, **form, **labels)
 
 
 class InstanceStage:
@@ -62,13 +78,18 @@ class InstanceStage:
 
     def __init__(self, settings: Settings, prompts: Prompts) -> None:
         self._prompts, self._api, self._most = prompts, settings.api, settings.max_instances
+        self._format = settings.response_format
         stops: Mapping[str, tuple[str, ...]] = {}
         if settings.api == "completions":
             # A base model goes on with tasks of its own.
             stops = {"classify": ("\n\n", "\nTask:"), "instances": (f"\nExample {self._most + 1}", "\nTask:")}
         greedy = {"temperature": 0.0, "top_p": 0.0}
         self._classify = StageSettings.of(
-            settings, "classify_", {**greedy, "max_tokens": 64}, **_stop(stops.get("classify"))
+            settings,
+            "classify_",
+            {**greedy, "max_tokens": 64},
+            **_stop(stops.get("classify")),
+            **(_logprobs(settings.api) if settings.classify_logprobs else {}),
         )
         self._instances = StageSettings.of(
             settings,
@@ -86,39 +107,53 @@ class InstanceStage:
         except RequestRefused as error:
             failed = Rejected(f"{task.id}-x0", "instances", "request_failed", "", detail=str(error))
             return Furnished(task, (*rejected, failed))
-        read = output_first if is_classification else input_first
-        parsed = read(completion.text, cut=completion.finish_reason == "length")
+        parsed = self._read(completion, labels_first=is_classification)
         kept, dropped = keep_instances(task, parsed, self._most)
         return Furnished(replace(task, instances=kept), (*rejected, *dropped))
 
     def verdict_request(self, task: Task) -> Request:
         """The question whether the task is a classification task."""
-        prompt = self._prompts.render("classify", task=task)
-        return self._classify.request("classify", self._api, prompt, about={"instruction": task.instruction})
+        prompt = self._prompts.render("classify", task=task, format=self._format)
+        return self._verdict_request(prompt, {"instruction": task.instruction})
 
     def verdict_again_request(self, task: Task, answer: str) -> Request:
         """The second question, which shows the answer that was neither yes nor no."""
-        prompt = self._prompts.render("classify_again", task=task, answer=answer.strip() or "(nothing)")
-        about = {"instruction": task.instruction, "again": True}
-        return self._classify.request("classify", self._api, prompt, about=about)
+        said = answer.strip() or "(nothing)"
+        prompt = self._prompts.render("classify_again", task=task, answer=said, format=self._format)
+        return self._verdict_request(prompt, {"instruction": task.instruction, "again": True})
+
+    def _verdict_request(self, prompt: str, about: Mapping[str, Any]) -> Request:
+        return self._classify.request("classify", self._api, prompt, schema=self._schema("verdict"), about=about)
 
     def instances_request(self, task: Task) -> Request:
         """The request for instances, labels first where the task is a classification task."""
         template = "output_first" if task.is_classification else "input_first"
-        prompt = self._prompts.render(template, task=task, count=self._most)
+        prompt = self._prompts.render(template, task=task, count=self._most, format=self._format)
         if self._api == "completions":
             prompt += "\n"
-        return self._instances.request("instances", self._api, prompt, about={"instruction": task.instruction})
+        about = {"instruction": task.instruction}
+        return self._instances.request("instances", self._api, prompt, schema=self._schema(template), about=about)
+
+    def _schema(self, name: str) -> Mapping[str, Any] | None:
+        return response_format(name) if self._format == "json" else None
+
+    def _read(self, completion: Completion, *, labels_first: bool) -> Parsed[Instance]:
+        if self._format == "json":
+            read = structured.output_first if labels_first else structured.input_first
+        else:
+            read = output_first if labels_first else input_first
+        return read(completion.text, cut=completion.finish_reason == "length")
 
     async def _verdict(self, task: Task, ask: Ask) -> tuple[bool, tuple[Rejected, ...]]:
         """The verdict; an answer that is none is asked once more, then counted and taken for no."""
+        read = structured.verdict if self._format == "json" else verdict
         answer = ""
         try:
             answer = (await ask(self.verdict_request(task))).text
-            found = verdict(answer)
+            found = read(answer)
             if found is None:
                 answer = (await ask(self.verdict_again_request(task, answer))).text
-                found = verdict(answer)
+                found = read(answer)
         except RequestRefused as error:
             return False, (_no_verdict(task, answer, f"request failed: {error}"),)
         if found is None:
@@ -128,6 +163,11 @@ class InstanceStage:
 
 def _stop(strings: tuple[str, ...] | None) -> dict[str, Any]:
     return {"stop": list(strings)} if strings else {}
+
+
+def _logprobs(api: str) -> dict[str, Any]:
+    """The parameters that ask for log probabilities: what they are called, and which values they take, differs."""
+    return {"logprobs": True, "top_logprobs": 5} if api == "chat" else {"logprobs": 5}
 
 
 def _no_verdict(task: Task, answer: str, detail: str) -> Rejected:

@@ -61,7 +61,7 @@ class _Worker(threading.Thread):
 
     def run(self) -> None:
         try:
-            asyncio.run(self._main())
+            _run(self._main())
         except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits
             self.error = error
         finally:
@@ -83,6 +83,16 @@ class _Worker(threading.Thread):
         self._task = asyncio.create_task(self._work())
         self._ready.set()
         await self._task
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    """Run in a new event loop: uvloop's where it is installed, which takes less of the processor."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
 
 
 def _install(on_signal: Callable[[int, FrameType | None], None]) -> dict[signal.Signals, Any]:

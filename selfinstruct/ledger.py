@@ -11,7 +11,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ import orjson
 
 from selfinstruct.errors import DiskFull, LedgerCorrupt, RequestRefused, RunError, SettingChanged
 from selfinstruct.llm import LLM, Completion, Request, Usage
+from selfinstruct.tally import Tally
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -32,9 +33,11 @@ SYNC_SECONDS = 1.0
 class Entry:
     """One line of the ledger.
 
-    `kind` is "answer" (text, finish_reason, usage, model), "failed" (text says why; admits nothing) or "attempt" (a
-    try that may have been billed but brought no answer). `request` says what was asked about; `times` holds the Unix
-    times, in seconds, at which it was sent and answered.
+    `kind` is "answer" (text, finish_reason, usage, model), "failed" (text says why; admits nothing) or "attempt": a try
+    that may have been billed, with the usage that it cannot have passed. An attempt without a text is one that is about
+    to be sent, and counts until the next line of its key; an attempt with a text is one that brought no usage, and the
+    text says why. `request` says what was asked about; `times` holds the Unix times, in seconds, at which it was sent
+    and answered. `reasoning` and `logprobs` stand in the file where there are any.
     """
 
     key: str
@@ -46,11 +49,22 @@ class Entry:
     usage: Mapping[str, int] | None = None
     model: str | None = None
     times: Mapping[str, float] | None = None
+    reasoning: str | None = None
+    logprobs: Sequence[Mapping[str, float]] | None = None
 
     def completion(self) -> Completion:
         """The answer as it came."""
         usage = Usage(**self.usage) if self.usage else None
-        return Completion(self.text, self.finish_reason, usage, self.model)
+        logprobs = None if self.logprobs is None else tuple(self.logprobs)
+        return Completion(self.text, self.finish_reason, usage, self.model, self.reasoning, logprobs)
+
+    def line(self) -> bytes:
+        """The entry as a line of the file."""
+        row = {"v": VERSION, **vars(self)}
+        for name in ("reasoning", "logprobs"):
+            if row[name] is None:
+                del row[name]
+        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def upgrade(row: dict[str, Any]) -> dict[str, Any]:
@@ -80,6 +94,7 @@ class Ledger:
         self.path = path
         self._places: dict[str, tuple[int, int]] = {}
         self._digests: dict[str, str] = {}
+        self.tally = Tally()
         self._lock = threading.Lock()
         self._syncing = threading.Lock()
         self._end = 0
@@ -132,7 +147,7 @@ class Ledger:
         Raises:
             DiskFull: there is no room; what was written of the line is taken back.
         """
-        line = orjson.dumps({"v": VERSION, **vars(entry)}, option=orjson.OPT_APPEND_NEWLINE)
+        line = entry.line()
         with self._lock:
             file = self._opened()
             try:
@@ -145,9 +160,10 @@ class Ledger:
                     f"{self.path}: cannot write ({error.strerror}). Free some space and run the same command again; "
                     f"{len(self)} answers are kept."
                 ) from error
-            self._index(entry.key, entry.digest, entry.kind, self._end, len(line))
+            self._index(entry, self._end, len(line))
             self._end += len(line)
-        self._unsynced.set()
+        if not self._unsynced.is_set():
+            self._unsynced.set()
 
     def entries(self) -> Iterator[Entry]:
         """Every entry in the order of the file, attempts and second answers to a key included."""
@@ -157,7 +173,7 @@ class Ledger:
                 position += len(line)
                 if position > self._end:
                     return
-                yield Entry(**self._parse(line, number))
+                yield self._parse(line, number)
 
     def close(self) -> None:
         """Sync and close. Closing twice does nothing."""
@@ -180,34 +196,31 @@ class Ledger:
                     if writable:
                         self._mend_tail(line)
                     return
-                row = self._parse(line, number)
-                self._index(row["key"], row["digest"], row["kind"], self._end, len(line))
+                self._index(self._parse(line, number), self._end, len(line))
                 self._end += len(line)
 
     def _mend_tail(self, line: bytes) -> None:
         """Finish a last line that lacks only its newline; cut any other off."""
         try:
-            row = upgrade(orjson.loads(line))
-            key, digest, kind = row["key"], row["digest"], row["kind"]
+            entry = Entry(**upgrade(orjson.loads(line)))
         except (ValueError, KeyError, TypeError):
             os.ftruncate(self._opened().fileno(), self._end)
             return
         self._opened().write(b"\n")
-        self._index(key, digest, kind, self._end, len(line) + 1)
+        self._index(entry, self._end, len(line) + 1)
         self._end += len(line) + 1
 
-    def _parse(self, line: bytes, number: int) -> dict[str, Any]:
+    def _parse(self, line: bytes, number: int) -> Entry:
         try:
-            row = upgrade(orjson.loads(line))
-            Entry(**row)
+            return Entry(**upgrade(orjson.loads(line)))
         except (ValueError, KeyError, TypeError) as error:
             raise LedgerCorrupt(self.path, number, f"not an entry of a ledger ({error})") from error
-        return row
 
-    def _index(self, key: str, digest: str, kind: str, offset: int, length: int) -> None:
-        if kind != "attempt" and key not in self._places:
-            self._places[key] = (offset, length)
-            self._digests[key] = digest
+    def _index(self, entry: Entry, offset: int, length: int) -> None:
+        self.tally.add(entry)
+        if entry.kind != "attempt" and entry.key not in self._places:
+            self._places[entry.key] = (offset, length)
+            self._digests[entry.key] = entry.digest
 
     def _read(self, offset: int, length: int) -> Entry:
         with self._lock:
@@ -323,19 +336,33 @@ class Recorded:
         return completion
 
     def _record(self, request: Request, kind: str, completion: Completion, sent: float) -> None:
-        usage = None if completion.usage is None else vars(completion.usage)
         times = {"sent": round(sent, 3), "received": round(time.time(), 3)}
-        asked = {"stage": request.stage, **request.about}
         self.ledger.append(
             Entry(
                 request.key,
                 request.digest,
                 kind,
-                asked,
+                about(request),
                 completion.text,
                 completion.finish_reason,
-                usage,
+                told(completion.usage),
                 completion.model,
                 times,
+                completion.reasoning,
+                completion.logprobs,
             )
         )
+
+
+def about(request: Request) -> dict[str, Any]:
+    """What a line of the ledger says of a request."""
+    return {"stage": request.stage, **request.about}
+
+
+def told(usage: Usage | None) -> dict[str, int] | None:
+    """A usage as a line of the ledger has it: the details where there are any."""
+    if usage is None:
+        return None
+    return {
+        name: count for name, count in vars(usage).items() if count or name in ("prompt_tokens", "completion_tokens")
+    }

@@ -34,7 +34,7 @@ def neighbourhoods(
     from rapidfuzz.distance import LCSseq
     from rapidfuzz.process import cdist
 
-    encoded = _as_strings(texts, tokenizer)
+    encoded = as_strings(texts, tokenizer)
     lengths = np.array([len(one) for one in encoded])
     for start in range(0, len(positions), BATCH):
         batch = positions[start : start + BATCH]
@@ -52,7 +52,7 @@ def neighbourhoods(
             )
 
 
-def _as_strings(texts: Sequence[str], tokenizer: Tokenizer) -> list[str]:
+def as_strings(texts: Sequence[str], tokenizer: Tokenizer) -> list[str]:
     """Each text as a string with one character a word, which is what the C++ code compares fastest."""
     numbers: dict[str, int] = {}
     strings = []

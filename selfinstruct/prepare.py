@@ -13,10 +13,12 @@ from selfinstruct.directory import RunDirectory, Stored
 from selfinstruct.errors import RunError, SettingChanged, SettingsError
 from selfinstruct.filters import Filter, filter_name
 from selfinstruct.llm import LLM
+from selfinstruct.llm.limits import Slots
+from selfinstruct.llm.stages import ByStage
 from selfinstruct.methods import Method
 from selfinstruct.pool import Pool
 from selfinstruct.prompts import Prompts, load_templates
-from selfinstruct.settings import Settings, scope_of
+from selfinstruct.settings import STAGES, Settings, scope_of
 from selfinstruct.tasks import PACKAGED_SEEDS, Task, packaged_seeds, read_seeds, tasks_from
 from selfinstruct.text import TOKENIZERS
 
@@ -65,14 +67,14 @@ def prepare(directory: RunDirectory, options: Mapping[str, Any], own_filters: Se
         SettingsError, SeedsError: an option or an input cannot be used.
         RunError: the directory holds something else, or a run whose ledger is gone.
     """
-    given = {name: value for name, value in options.items() if value is not None}
+    given = _said(options)
     if not directory.begun:
         directory.check_free()
         return _begun(given, own_filters)
     stored = directory.read()
-    if directory.ledger_bytes:
+    if directory.has_answers:
         return _resumed(directory, stored, given, own_filters)
-    if stored.derived is not None and stored.derived["ledger"]:
+    if not directory.ledger_bytes and stored.derived is not None and stored.derived["ledger"]:
         raise RunError(
             f"{directory.ledger_path}: missing or empty, though this run had answers. Restore it from a copy, or begin "
             f"a new run with the tasks that are there: selfinstruct generate NEW --from {directory.quoted}"
@@ -81,6 +83,15 @@ def prepare(directory: RunDirectory, options: Mapping[str, Any], own_filters: Se
     if "seeds" not in given:
         setup.stored.settings = replace(setup.settings, seeds=stored.settings.seeds)
     return setup
+
+
+def prepare_nowhere(options: Mapping[str, Any]) -> Setup:
+    """Resolve the options of a run that has no directory."""
+    return _begun(_said(options), ())
+
+
+def _said(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _begun(given: dict[str, Any], own_filters: Sequence[Filter]) -> Setup:
@@ -217,18 +228,52 @@ def default_rules(settings: Settings) -> list[Filter]:
     ]
 
 
-def teacher(setup: Setup, save: Callable[[], None]) -> LLM:
-    """The model behind the settings: the demo teacher, or an OpenAI-compatible endpoint.
+def teacher(setup: Setup, save: Callable[[], None], slots: Slots) -> LLM:
+    """The models behind the settings, one for each stage: the demo teacher, a local model, or endpoints.
 
-    `save` is called when the first answers have taught something about the server; it is in `setup.stored` then.
+    `save` is called when the first answers have taught something about a server; it is in `setup.stored` then. `slots`
+    follow what the endpoints stand.
     """
-    settings = setup.settings
-    if settings.model == "demo" and not settings.base_url:
+    settings, built = setup.settings, {}
+    rooms = _Rooms(slots)
+    settled = _settled(setup, save)
+    models: dict[str, LLM] = {}
+    for stage in STAGES:
+        model, urls, keys = settings.endpoint(stage)
+        kind = model if not urls and (model == "demo" or str(model).startswith("hf:")) else (urls, keys)
+        if kind not in built:
+            built[kind] = _model(settings, str(model), urls, keys, settled, rooms)
+        models[stage] = built[kind]
+    return models["instructions"] if len(built) == 1 else ByStage(models)
+
+
+def _model(
+    settings: Settings, model: str, urls: Sequence[str], keys: Sequence[str], settled: Any, rooms: _Rooms
+) -> LLM:
+    if model == "demo" and not urls:
         from selfinstruct.llm.demo import DemoTeacher
 
         return DemoTeacher()
-    from selfinstruct.llm.lessons import Settled
     from selfinstruct.llm.openai import OpenAIClient
+
+    return OpenAIClient(
+        urls,
+        keys,
+        timeout=settings.timeout,
+        settled=settled[0],
+        on_settled=settled[1],
+        backend=settings.backend,
+        concurrency=settings.concurrency,
+        rpm=settings.rpm,
+        tpm=settings.tpm,
+        on_room=rooms.of_one_more(),
+        pause=rooms.slots.pause,
+    )
+
+
+def _settled(setup: Setup, save: Callable[[], None]) -> tuple[Any, Callable[[], None]]:
+    """What earlier sessions have learned about the servers, and how more of it is kept."""
+    from selfinstruct.llm.lessons import Settled
 
     settled = Settled(**setup.stored.settled)
 
@@ -236,9 +281,26 @@ def teacher(setup: Setup, save: Callable[[], None]) -> LLM:
         setup.stored.settled = asdict(settled)
         save()
 
-    return OpenAIClient(
-        settings.base_url, settings.api_key_env, timeout=settings.timeout, settled=settled, on_settled=on_settled
-    )
+    return settled, on_settled
+
+
+class _Rooms:
+    """Several clients share the slots: there are as many as all of them have room for."""
+
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+        self._rooms: list[int] = []
+
+    def of_one_more(self) -> Callable[[int], None]:
+        """A place for the room of one more client."""
+        number = len(self._rooms)
+        self._rooms.append(0)
+
+        def changed(room: int) -> None:
+            self._rooms[number] = room
+            self.slots.resize(max(1, sum(self._rooms)))
+
+        return changed
 
 
 NO_MODEL = """no model given. Three ways on:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from selfinstruct.directory import RunDirectory
 from selfinstruct.instances import StageSettings
 from selfinstruct.llm import Request
+from selfinstruct.methods import Proposal
 from selfinstruct.prepare import Setup, prepare
 from selfinstruct.tasks import Task
 
@@ -61,22 +62,30 @@ def preview(path: str | os.PathLike[str], **options: Unpack[Options]) -> Preview
     """
     setup = prepare(RunDirectory(path), options)
     settings, method = setup.settings, setup.method
-    pool = setup.pool()
-    proposal = method.propose(pool.view(len(pool.generated)), Random(f"{settings.seed}/0"))
-    first = StageSettings.of(settings, "", method.sampling).request("instructions", settings.api, proposal.prompt)
-    requests = [first]
-    fewest, most = ceil(settings.num_tasks / proposal.count), ceil(settings.num_tasks / max(settings.saturation, 0.01))
-    per_task = 0
-    if method.needs_instances:
-        requests += _stage_requests(setup)
-        per_task = 3
-    spread = [(most, first)] + [(settings.num_tasks, one) for one in requests[1:]]
+    requests, count = first_requests(setup), _first_proposal(setup).count
+    fewest, most = ceil(settings.num_tasks / count), ceil(settings.num_tasks / max(settings.saturation, 0.01))
+    per_task = 3 if method.needs_instances else 0
+    spread = [(most, requests[0])] + [(settings.num_tasks, one) for one in requests[1:]]
     return Preview(
         tuple(requests),
         (fewest + (2 * settings.num_tasks if per_task else 0), most + per_task * settings.num_tasks),
         sum(number * len(one.text.encode()) for number, one in spread),
         sum(number * int(one.sampling.get("max_tokens", 0)) for number, one in spread),
     )
+
+
+def first_requests(setup: Setup) -> list[Request]:
+    """The first request of each stage."""
+    settings, method = setup.settings, setup.method
+    proposal = _first_proposal(setup)
+    asked = StageSettings.of(settings, "", method.sampling)
+    first = asked.request("instructions", settings.api, proposal.prompt, schema=proposal.response_format)
+    return [first, *(_stage_requests(setup) if method.needs_instances else ())]
+
+
+def _first_proposal(setup: Setup) -> Proposal:
+    pool = setup.pool()
+    return setup.method.propose(pool.view(len(pool.generated)), Random(f"{setup.settings.seed}/0"))
 
 
 def _stage_requests(setup: Setup) -> list[Request]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,14 @@ class Prompts:
 
     `texts` maps file names to template texts; it is what settings.json keeps, so that a resumed run asks with the
     words that it began with. `api` is "chat" or "completions": for a base model, `NAME.completions.j2` is preferred
-    to `NAME.j2` where it stands. Templates run sandboxed, because a run directory may come from somebody else.
+    to `NAME.j2` where it stands. The filter `json` writes a value as JSON on one line. Templates run sandboxed, because
+    a run directory may come from somebody else.
     """
 
     def __init__(self, texts: Mapping[str, str], api: str) -> None:
         self.texts, self.api = dict(texts), api
         self._environment = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        self._environment.filters["json"] = _json
         self._compiled = {}
         for name, text in self.texts.items():
             try:
@@ -49,6 +52,11 @@ class Prompts:
             known = ", ".join(sorted({*variables, "api"}))
             cause = str(error) if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
             raise SettingsError(f"template {file_name}: {cause}; its variables are {known}") from error
+
+
+def _json(value: Any) -> str:
+    """JSON for readers: Jinja's own `tojson` writes an apostrophe and many a script as codes."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def template_name(name: str, api: str, available: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from selfinstruct.bootstrap import Bootstrap
+from selfinstruct.bootstrap import Bootstrap, Growth
 from selfinstruct.directory import RunDirectory, Stored
 from selfinstruct.errors import RunError, SettingChanged
 from selfinstruct.filters import Filter
@@ -109,8 +109,18 @@ def _with_neighbours(tasks: list[Task], pool: Pool, settings: Settings) -> list[
     ]
 
 
+def growth(path: str | os.PathLike[str]) -> Growth:
+    """How far a run is by its ledger, answers included that its derived files do not show yet."""
+    directory = RunDirectory(path)
+    return _grown(directory, prepare(directory, {}), Bootstrap, Recorded).growth
+
+
 def _replay(directory: RunDirectory, setup: Setup, loop: type[Bootstrap], recorded: type[Recorded]) -> Run:
-    runs: list[Run] = []
+    return to_run(directory, setup, _grown(directory, setup, loop, recorded))
+
+
+def _grown(directory: RunDirectory, setup: Setup, loop: type[Bootstrap], recorded: type[Recorded]) -> Bootstrap:
+    """A loop that has gone as far as the ledger takes it."""
     loops: list[Bootstrap] = []
 
     async def grow() -> None:
@@ -123,14 +133,13 @@ def _replay(directory: RunDirectory, setup: Setup, loop: type[Bootstrap], record
             await growing.run()
         if growing.stopped is not None:
             raise KeyboardInterrupt
-        runs.append(to_run(directory, setup, growing))
 
     def stop(reason: str) -> None:
         for growing in loops:
             growing.stop(reason)
 
     run_interruptibly(grow, stop)
-    return runs[0]
+    return loops[0]
 
 
 class _Nobody:

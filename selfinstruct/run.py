@@ -20,6 +20,9 @@ from selfinstruct.tasks import Rejected, Task
 if TYPE_CHECKING:
     import datasets
 
+    from selfinstruct.report import Report
+    from selfinstruct.report.material import Source
+
 EXIT_STATUS = {None: 0, "interrupted": 130, "terminated": 143}
 STOPPED_EARLY = 3
 ROW_TEXTS = ("instruction", "input", "output")
@@ -27,13 +30,28 @@ ROW_TEXTS = ("instruction", "input", "output")
 
 @dataclass(frozen=True)
 class Spent:
-    """What a run's whole ledger adds up to: calls answered, calls that failed for good, and tokens."""
+    """What a run's whole ledger adds up to: calls answered, calls that failed for good, tokens, and money.
+
+    `attempts` are tries that may have been billed and brought no usage; `uncertain_tokens` is what they cannot have
+    passed, and is not in the other counts. `cost` is in USD, such tries at their worst case, and None where a price is
+    not known. `by_stage` counts calls, `seconds` is the time that they took, added up, and `rate` is how many came in a
+    second of late.
+    """
 
     calls: int = 0
     failed: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     by_stage: Counter[str] = field(default_factory=Counter)
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    attempts: int = 0
+    uncertain_tokens: int = 0
+    cost: float | None = None
+    seconds: float = 0.0
+    rate: float | None = None
+    first: float | None = None
+    last: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +94,7 @@ class Run:
     @cached_property
     def spent(self) -> Spent:
         """Calls and tokens over the whole ledger."""
-        return _spent(self.location)
+        return spent_in(self.location, self.settings)
 
     @property
     def exit_status(self) -> int:
@@ -101,6 +119,37 @@ class Run:
 
         return write_card(self)
 
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        private: bool = True,
+        license: str | None = None,
+        seeds_license: str | None = None,
+        cost: bool = False,
+        with_ledger: bool = False,
+        report: bool = True,
+        force: bool = False,
+        allow_keys: bool = False,
+    ) -> str:
+        """Publish rows and card on the Hub as `repo` (OWNER/NAME) in one commit, and return the address.
+
+        A set that is there already is replaced and stays as private or public as it is. The login is huggingface_hub's
+        own. `report=False` leaves figures and pictures out of the card. `force` publishes a demonstration,
+        `allow_keys` texts that look as if they held a key.
+
+        Raises:
+            SettingsError: there is no login, or the run is not to be published as it is.
+            HubError: the Hub could not be reached or refused.
+        """
+        from selfinstruct.export.card import Stated
+        from selfinstruct.export.folder import Contents
+        from selfinstruct.export.hub import push
+
+        stated = Stated(license=license, seeds_license=seeds_license, cost=cost)
+        contents = Contents(ledger=with_ledger, report=report, force=force, allow_keys=allow_keys)
+        return push(self, repo, private=private, stated=stated, contents=contents).url
+
     def refilter(self, *, max_rouge: float, filters: Sequence[Filter] = ()) -> Run:
         """Decide again on the recorded answers with another threshold, without a call and without touching the run.
 
@@ -111,12 +160,22 @@ class Run:
 
         return refilter(self, max_rouge=max_rouge, filters=filters)
 
+    def report(self, *, against: Source | None = None, seed: int = 0) -> Report:
+        """Counts, pictures and rows to browse, as one page: shown in a notebook, or `.save("report.html")`.
+
+        `against` is the set that it is compared with, by default the run's seeds.
+        """
+        from selfinstruct.report import report
+
+        return report(self, against=against, seed=seed)
+
     def __repr__(self) -> str:
         ending = f", stopped: {self.stopped}" if self.stopped else ""
         demo = ", a demonstration" if self.is_demo else ""
+        money = f", ${self.spent.cost:.2f}" if self.spent.cost else ""
         return (
             f"Run({str(self.path)!r}: {len(self.tasks):,} tasks, {len(self.dataset):,} rows, "
-            f"{len(self.rejected):,} rejected, {self.spent.calls:,} calls{ending}{demo})"
+            f"{len(self.rejected):,} rejected, {self.spent.calls:,} calls{money}{ending}{demo})"
         )
 
     def _repr_html_(self) -> str:
@@ -142,19 +201,29 @@ def _short(text: str, length: int = 160) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _spent(path: Path) -> Spent:
-    """Add up the ledger."""
+def spent_in(path: Path, settings: Settings) -> Spent:
+    """Add up the ledger of a run."""
+    from selfinstruct.llm.prices import prices_of
+
     directory = RunDirectory(path)
     if not directory.ledger_path.is_file():
         return Spent()
-    calls = failed = prompt = completion = 0
-    stages: Counter[str] = Counter()
     with Ledger(directory.ledger_path, writable=False) as ledger:
-        for entry in ledger.entries():
-            calls += entry.kind == "answer"
-            failed += entry.kind == "failed"
-            stages[str(entry.request.get("stage"))] += 1
-            if entry.usage:
-                prompt += entry.usage["prompt_tokens"]
-                completion += entry.usage["completion_tokens"]
-    return Spent(calls, failed, prompt, completion, stages)
+        tally = ledger.tally
+    total = tally.total
+    return Spent(
+        total.calls,
+        total.failed,
+        total.prompt_tokens,
+        total.completion_tokens,
+        Counter({stage: one.calls + one.failed for stage, one in tally.items() if one.calls + one.failed}),
+        total.cached_tokens,
+        total.reasoning_tokens,
+        total.attempts,
+        total.uncertain_prompt_tokens + total.uncertain_completion_tokens,
+        prices_of(settings).cost(tally),
+        total.seconds,
+        tally.rate,
+        tally.first,
+        tally.last,
+    )

@@ -18,6 +18,7 @@ from selfinstruct.filters import Filter
 from selfinstruct.interrupts import run_interruptibly
 from selfinstruct.ledger import Ledger, Recorded
 from selfinstruct.llm import LLM
+from selfinstruct.llm.budget import Metered, budget_of
 from selfinstruct.llm.limits import Slots
 from selfinstruct.llm.retry import Retrying
 from selfinstruct.prepare import Setup, prepare, teacher
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from selfinstruct.settings import Options
 
 logger = logging.getLogger("selfinstruct")
+
+PROBE_CONCURRENCY = 4
 
 
 def generate(
@@ -64,8 +67,8 @@ def generate(
     Example:
         >>> run = generate("runs/first", model="demo", num_tasks=20)  # doctest: +SKIP
     """
-    with _Session.opened(path, llm, filters, progress, options) as session:
-        run_interruptibly(session.grow, session.stop)
+    with Session.opened(path, llm, filters, progress, options) as session:
+        run_interruptibly(session.grow, session.interrupt)
     return session.run()
 
 
@@ -78,14 +81,26 @@ async def agenerate(
     **options: Unpack[Options],
 ) -> Run:
     """The same as `generate` for asynchronous code; cancelling it stops at once and keeps every answer."""
-    with _Session.opened(path, llm, filters, progress, options) as session:
+    with Session.opened(path, llm, filters, progress, options) as session:
         await session.grow()
     return session.run()
 
 
-class _Session:
-    def __init__(self, directory: RunDirectory, setup: Setup, ledger: Ledger, llm: Any, progress: bool | None) -> None:
-        self._directory, self._setup, self._ledger, self._llm = directory, setup, ledger, llm
+class Session:
+    """A sitting. `probe` ends it after so many tasks, a few calls at a time."""
+
+    probe: int | None = None
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        setup: Setup,
+        ledger: Ledger,
+        llm: Any,
+        slots: Slots,
+        progress: bool | None,
+    ) -> None:
+        self._directory, self._setup, self._ledger, self._llm, self._slots = directory, setup, ledger, llm, slots
         self._progress = progress
         self._growing: Bootstrap | None = None
         self._run: Run | None = None
@@ -101,7 +116,7 @@ class _Session:
         filters: Sequence[Filter],
         progress: bool | None,
         options: Mapping[str, Any],
-    ) -> Iterator[_Session]:
+    ) -> Iterator[Session]:
         """Hold the directory's lock, and derive its files at the end, however the sitting ends."""
         directory = RunDirectory(path)
         options, llm = _with_own_model(options, llm)
@@ -109,14 +124,16 @@ class _Session:
         if not directory.begun:
             # An option that cannot be used, or a missing key, leaves no folder behind.
             planned = prepare(directory, options, filters)
+            budget_of(planned.settings)
             if llm is None:
-                teacher(planned, lambda: None)
+                teacher(planned, lambda: None, Slots(1))
         with directory.locked():
             setup = prepare(directory, options, filters)
-            own = teacher(setup, lambda: directory.write_settings(setup.stored)) if llm is None else None
+            slots = Slots(setup.settings.concurrency)
+            own = teacher(setup, lambda: directory.write_settings(setup.stored), slots) if llm is None else None
             directory.write(setup.stored, [*setup.seeds, *setup.carried], setup.protected)
             with Ledger(directory.ledger_path) as ledger:
-                session = cls(directory, setup, ledger, own if llm is None else llm, progress)
+                session = cls(directory, setup, ledger, own if llm is None else llm, slots, progress)
                 session._close = getattr(own, "close", None)  # a model of the user's is theirs to close
                 session._announce_changes()
                 try:
@@ -130,16 +147,21 @@ class _Session:
                 session._derive()
 
     async def grow(self) -> None:
-        setup, settings = self._setup, self._setup.settings
-        slots = Slots(settings.concurrency)
-        retrying = Retrying(self._llm, slots, settings.give_up)
+        setup, settings, slots = self._setup, self._setup.settings, self._slots
+        budget = budget_of(settings)
+        metered = Metered(
+            self._llm, self._ledger, budget, on_exhausted=lambda: self.stop("budget"), stopping=slots.closed.is_set
+        )
+        retrying = Retrying(metered, slots, settings.give_up, deadline=settings.deadline)
         recorded = Recorded(retrying, self._ledger, self._versions, on_recall=retrying.answered)
-        bar = Progress(settings.num_tasks, self._progress)
+        bar = Progress(self.probe or settings.num_tasks, self._progress, lambda: budget.prices.cost(self._ledger.tally))
         self._growing = growing = Bootstrap(
-            settings, setup.method, setup.rules, setup.pool(), setup.stage(), recorded, slots, bar.update
+            settings, setup.method, setup.rules, setup.pool(), setup.stage(), recorded, slots, self._seen(bar)
         )
         if self._stop_early:
             growing.stop(self._stop_early)
+        if self.probe is not None:
+            slots.most = PROBE_CONCURRENCY
         try:
             await growing.run()
         finally:
@@ -147,8 +169,21 @@ class _Session:
             if self._close is not None:
                 await self._close()
 
-    def stop(self, reason: str) -> None:
+    def _seen(self, bar: Progress) -> Callable[[Bootstrap], None]:
+        def seen(growing: Bootstrap) -> None:
+            bar.update(growing)
+            if self.probe is not None and growing.done >= self.probe:
+                growing.stop("probed")
+
+        return seen
+
+    def interrupt(self, reason: str) -> None:
+        """Stop because somebody asks for it."""
         logger.warning("stopping: waiting for the answers in flight (again to stop at once)")
+        self.stop(reason)
+
+    def stop(self, reason: str) -> None:
+        """Start no more calls."""
         self._stop_early = reason
         if self._growing is not None:
             self._growing.stop(reason)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from numbers import Integral, Real
 from pathlib import Path
@@ -15,8 +17,13 @@ from urllib.parse import urlsplit
 from selfinstruct.errors import SettingsError
 from selfinstruct.text import TOKENIZERS
 
+_SECRET = re.compile(r"key|token(?!s)|secret|password|authori[sz]ation|credential", re.IGNORECASE)
+
 Scope = Literal["free", "downstream", "fixed"]
 Api = Literal["chat", "completions"]
+Backend = Literal["aiohttp", "sdk"]
+ResponseFormat = Literal["text", "json"]
+STAGES = ("instructions", "classify", "instances")
 Texts = str | Path | Sequence[str | Path]
 
 
@@ -43,7 +50,13 @@ class Settings:
     api_key_env: tuple[str, ...] = _setting(
         (), "free", "Environment variable that holds the key (default OPENAI_API_KEY); never the key itself."
     )
+    backend: Backend = _setting(
+        "aiohttp", "free", "aiohttp, or sdk: the openai package, for a provider that needs it (Azure, say)."
+    )
     api: Api = _setting("chat", "fixed", "Chat messages, or plain prompts for a base model.")
+    response_format: ResponseFormat = _setting(
+        "text", "fixed", "json: answers by a JSON schema for each stage, which many servers enforce."
+    )
     method: str = _setting("self-instruct", "fixed", "How tasks are written: self-instruct or alpaca.")
     seeds: str | None = _setting(
         None,
@@ -85,22 +98,64 @@ class Settings:
     max_tokens: int | None = _setting(None, "fixed", "Longest answer with new instructions (1024; alpaca 3072).")
     presence_penalty: float | None = _setting(None, "fixed", "Sampling of new instructions (2; alpaca 0).")
     frequency_penalty: float | None = _setting(None, "fixed", "Sampling of new instructions (0).")
+    sampling_seed: int | None = _setting(None, "fixed", "Seed that the server is asked to sample with.")
+    reasoning_effort: str | None = _setting(
+        None, "fixed", "How much a reasoning model thinks, in the server's words (low, medium, high, ...)."
+    )
+    extra_body: Mapping[str, Any] | None = _setting(
+        None, "fixed", "More fields of each request, as JSON: '{\"top_k\": 20}'."
+    )
     classify_model: str | None = _setting(None, "downstream", "Model of the classification stage (default: --model).")
+    classify_base_url: tuple[str, ...] = _setting((), "free", "Endpoint of the classification stage.")
+    classify_api_key_env: tuple[str, ...] = _setting((), "free", "Variable with the key of that endpoint.")
     classify_temperature: float | None = _setting(None, "downstream", "Sampling of the classification stage (0).")
     classify_top_p: float | None = _setting(None, "downstream", "Sampling of the classification stage (0).")
     classify_max_tokens: int | None = _setting(None, "downstream", "Longest verdict (64).")
+    classify_reasoning_effort: str | None = _setting(
+        None, "downstream", "How much the model of the classification stage thinks."
+    )
+    classify_logprobs: bool = _setting(
+        False, "downstream", "Ask for the log probabilities of the verdict; they go into the ledger."
+    )
     instance_model: str | None = _setting(None, "downstream", "Model of the instance stage (default: --model).")
+    instance_base_url: tuple[str, ...] = _setting((), "free", "Endpoint of the instance stage.")
+    instance_api_key_env: tuple[str, ...] = _setting((), "free", "Variable with the key of that endpoint.")
     instance_temperature: float | None = _setting(None, "downstream", "Sampling of the instance stage (0).")
     instance_top_p: float | None = _setting(None, "downstream", "Sampling of the instance stage (0).")
     instance_max_tokens: int | None = _setting(None, "downstream", "Longest answer with instances (350).")
     instance_presence_penalty: float | None = _setting(None, "downstream", "Sampling of the instance stage (1.5).")
+    instance_reasoning_effort: str | None = _setting(
+        None, "downstream", "How much the model of the instance stage thinks."
+    )
     neighbours: int = _setting(
         0,
         "free",
         "Record this many most similar tasks, and the mean similarity, with each task: compares all pairs, some "
         "minutes at 52,000 tasks.",
     )
+    rpm: float | None = _setting(
+        None, "free", "Requests a minute of each endpoint (default: what its headers and refusals tell)."
+    )
+    tpm: float | None = _setting(
+        None, "free", "Tokens a minute of each endpoint (default: what its headers and refusals tell)."
+    )
+    max_cost: float | None = _setting(
+        None, "free", "USD that the whole run may cost; nothing is sent that could pass it."
+    )
+    max_tokens_total: int | None = _setting(
+        None, "free", "Tokens that the whole run may use; nothing is sent that could pass it."
+    )
+    price_in: float | None = _setting(
+        None, "free", "USD for a million tokens of prompts, in all stages (default: known prices)."
+    )
+    price_out: float | None = _setting(None, "free", "USD for a million tokens of answers, likewise.")
+    batch: bool = _setting(
+        False, "free", "Use the provider's Batch API: half the price, answers within a day; a resume collects them."
+    )
     timeout: float = _setting(600.0, "free", "Seconds that one try of a request may take.")
+    deadline: float = _setting(
+        3600.0, "free", "Seconds that all tries of a request may take while others succeed; then it counts as failed."
+    )
     give_up: float = _setting(600.0, "free", "Seconds without any success after which the endpoint counts as gone.")
 
     def __post_init__(self) -> None:
@@ -110,9 +165,21 @@ class Settings:
                 object.__setattr__(self, one.name, _stored(one.name, str(one.type), given))
         _check(self)
 
+    def endpoint(self, stage: str) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
+        """Model, addresses and key variables of a stage ("instructions", "classify", "instances").
+
+        A stage with an address of its own takes no key from the others.
+        """
+        prefix = {"classify": "classify_", "instances": "instance_"}.get(stage)
+        if prefix is None:
+            return self.model, self.base_url, self.api_key_env
+        model, urls = getattr(self, f"{prefix}model") or self.model, getattr(self, f"{prefix}base_url")
+        keys = getattr(self, f"{prefix}api_key_env")
+        return model, urls or self.base_url, keys or (() if urls else self.api_key_env)
+
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON values: tuples become lists."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
     def updated(self, given: Mapping[str, Any]) -> Settings:
         """These settings with the given ones in their place.
@@ -144,6 +211,8 @@ def _stored(name: str, kind: str, given: Any) -> Any:
     kind = kind.removesuffix(" | None")
     if kind.startswith("tuple"):
         return _texts(name, given)
+    if kind.startswith("Mapping"):
+        return _object(name, given)
     if kind in ("int", "float") and (isinstance(given, bool) or not isinstance(given, Real)):
         raise SettingsError(f"{name} is a number, not {given!r}")
     if kind == "int" and not isinstance(given, Integral):
@@ -160,6 +229,27 @@ def _texts(name: str, given: Any) -> tuple[str, ...]:
         if all(isinstance(one, str) for one in texts):
             return texts
     raise SettingsError(f"{name} is a text or a list of texts, not {given!r}")
+
+
+_OURS = {"model", "messages", "prompt", "stream", "n", "max_tokens", "max_completion_tokens"}
+
+
+def _object(name: str, given: Any) -> dict[str, Any]:
+    """A JSON object, given as one or as its text."""
+    try:
+        found = json.loads(given) if isinstance(given, str) else json.loads(json.dumps(dict(given)))
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f'{name} is a JSON object such as {{"top_k": 20}}, not {given!r} ({error})') from None
+    if not isinstance(found, dict):
+        raise SettingsError(f'{name} is a JSON object such as {{"top_k": 20}}, not {given!r}')
+    if reserved := sorted(_OURS & set(found)):
+        raise SettingsError(f"{name} cannot hold {reserved[0]!r}, which the request says itself")
+    if secret := next((key for key in found if _SECRET.search(key)), None):
+        raise SettingsError(
+            f"{name} holds {secret!r}; settings are written to disk, so put a key into an environment variable and "
+            "name that with --api-key-env"
+        )
+    return found
 
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -189,7 +279,15 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_tokens": (1, 1_000_000),
     "classify_max_tokens": (1, 1_000_000),
     "instance_max_tokens": (1, 1_000_000),
+    "sampling_seed": (-(2**63), 2**63 - 1),
+    "rpm": (0.01, 1e9),
+    "tpm": (1, 1e12),
+    "max_cost": (0.0, 1e9),
+    "max_tokens_total": (1, 10**15),
+    "price_in": (0.0, 1e6),
+    "price_out": (0.0, 1e6),
     "timeout": (0.01, 1e6),
+    "deadline": (0.01, 1e7),
     "give_up": (0.0, 1e7),
 }
 
@@ -200,17 +298,25 @@ def _check(settings: Settings) -> None:
         if value is not None and not low <= value <= high:
             bounds = " and ".join(f"{bound:,}".removesuffix(".0") for bound in (low, high))
             raise SettingsError(f"{name} lies between {bounds}, not {value!r}")
-    if settings.api not in get_args(Api):
-        raise SettingsError(f'api is "chat" or "completions", not {settings.api!r}')
+    for name, choices in (("api", Api), ("backend", Backend), ("response_format", ResponseFormat)):
+        value, known = getattr(settings, name), get_args(choices)
+        if value not in known:
+            raise SettingsError(f'{name} is "{known[0]}" or "{known[1]}", not {value!r}')
+    if (settings.price_in is None) != (settings.price_out is None):
+        raise SettingsError("price_in and price_out belong together; give both, in USD for a million tokens")
     if settings.tokenizer not in TOKENIZERS:
         raise SettingsError(f"tokenizer is one of {', '.join(TOKENIZERS)}, not {settings.tokenizer!r}")
     if settings.min_words > settings.max_words:
         raise SettingsError(f"min_words ({settings.min_words}) is above max_words ({settings.max_words})")
-    for url in settings.base_url:
+    _check_addresses((*settings.base_url, *settings.classify_base_url, *settings.instance_base_url))
+
+
+def _check_addresses(urls: Iterable[str]) -> None:
+    for url in urls:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SettingsError(f"base_url {url!r} is no http(s) address such as http://localhost:8000/v1")
-        if parts.username or parts.password or "key=" in parts.query:
+        if parts.username or parts.password or _SECRET.search(parts.query):
             raise SettingsError(
                 "base_url holds a password or key; put the key into an environment variable and name that with "
                 "--api-key-env, because settings are written to disk"
@@ -224,7 +330,9 @@ class Options(TypedDict, total=False):
     model: str | None
     base_url: Texts
     api_key_env: Texts
+    backend: Backend
     api: Api
+    response_format: ResponseFormat
     method: Any
     seeds: Any
     from_run: str | None
@@ -251,15 +359,33 @@ class Options(TypedDict, total=False):
     max_tokens: int | None
     presence_penalty: float | None
     frequency_penalty: float | None
+    sampling_seed: int | None
+    reasoning_effort: str | None
+    extra_body: Mapping[str, Any] | str | None
     classify_model: str | None
+    classify_base_url: Texts
+    classify_api_key_env: Texts
     classify_temperature: float | None
     classify_top_p: float | None
     classify_max_tokens: int | None
+    classify_reasoning_effort: str | None
+    classify_logprobs: bool
     instance_model: str | None
+    instance_base_url: Texts
+    instance_api_key_env: Texts
     instance_temperature: float | None
     instance_top_p: float | None
     instance_max_tokens: int | None
     instance_presence_penalty: float | None
+    instance_reasoning_effort: str | None
     neighbours: int
+    rpm: float | None
+    tpm: float | None
+    max_cost: float | None
+    max_tokens_total: int | None
+    price_in: float | None
+    price_out: float | None
+    batch: bool
     timeout: float
+    deadline: float
     give_up: float

@@ -151,6 +151,7 @@ class FaultServer:
         latency: seconds before each answer, or a function of the body that says so.
         api_key: refuse any other key with 401.
         models: the models that there are; any other name is refused with 404. None takes every name.
+        headers: more headers of each response, such as x-ratelimit-remaining-requests.
 
     Attributes:
         base_url: what a client is given; it ends in /v1.
@@ -182,6 +183,7 @@ class FaultServer:
         seed: int = 0,
         api_key: str | None = None,
         models: Sequence[str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.requests: list[Body] = []
         self.counts: Counter[str] = Counter()
@@ -190,6 +192,7 @@ class FaultServer:
         self._answer, self._latency, self._retry_after = answer, latency, retry_after
         self._kind_for = _chooser(faults, kinds, seed)
         self._api_key, self._models = api_key, models
+        self._headers = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         self._under_way = 0
         self._error: Exception | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -303,7 +306,8 @@ class FaultServer:
             return _http(200, _error("The upstream provider failed.", "server_error"))
         if kind.startswith("unsupported:") or kind in _REFUSALS:
             status, error = _refusal(kind, body)
-            return _http(status, error, more=_waiting(self._retry_after) if status in (429, 503) else "")
+            waiting = _waiting(self._retry_after) if status in (429, 503) else ""
+            return _http(status, error, more=waiting + self._headers)
         try:
             answer = self._answer(body)
         except Exception as error:  # noqa: BLE001 - whatever the test's function raises is shown to the test
@@ -313,7 +317,7 @@ class FaultServer:
             return _http(answer[0], dict(answer[1]))
         found = dict(answer) if isinstance(answer, Mapping) else self._found(kind, path, body, answer)
         content = orjson.dumps(found)
-        return _http(200, content[: len(content) // 2] if kind == "truncated_json" else content)
+        return _http(200, content[: len(content) // 2] if kind == "truncated_json" else content, more=self._headers)
 
     def _found(self, kind: str, path: str, body: Body, text: str) -> Body:
         """The body of a response in the shape of OpenAI's."""

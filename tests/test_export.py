@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections import Counter
 
+import orjson
 import pytest
+from click.testing import CliRunner
 
 import selfinstruct as si
+from selfinstruct.cli import cli
 from selfinstruct.export import FORMATS, export, to_dataset
-from selfinstruct.export.formats import END_OF_TEXT, WITH_INPUT, WITHOUT_INPUT, self_instruct
+from selfinstruct.export.formats import READ_ONLY
+from selfinstruct.export.formats.self_instruct import END_OF_TEXT, WITH_INPUT, WITHOUT_INPUT, self_instruct
 
 ROWS = [
     {"id": "b0-0.0", "instruction": "Translate to German.", "input": "Good morning", "output": "Guten Morgen"},
@@ -51,7 +56,7 @@ def test_messages_are_one_turn_each(tmp_path):
 def test_self_instruct_draws_all_of_its_templates():
     """Seven ways with an input and six without; completions end in the end-of-text mark."""
     many = [{**row, "id": str(n), "output": f"out {n}"} for n in range(300) for row in ROWS[:2]]
-    records = self_instruct(many)
+    records = list(self_instruct(many))
     used = Counter()
     for record, row in zip(records, many, strict=True):
         templates = WITH_INPUT if row["input"] else WITHOUT_INPUT
@@ -74,9 +79,9 @@ def test_self_instruct_takes_a_single_field_name_off_in_half_of_the_rows():
 
 def test_self_instruct_is_seeded_by_row_and_free_of_duplicates():
     """A row's template depends on its id and the seed alone; equal records are written once."""
-    assert self_instruct(ROWS)[2] == self_instruct(ROWS[2:])[0]
-    assert self_instruct(ROWS, seed=1) != self_instruct(ROWS, seed=2)
-    assert len(self_instruct([ROWS[0], dict(ROWS[0])])) == 1
+    assert list(self_instruct(ROWS))[2] == next(self_instruct(ROWS[2:]))
+    assert list(self_instruct(ROWS, seed=1)) != list(self_instruct(ROWS, seed=2))
+    assert len(list(self_instruct([ROWS[0], dict(ROWS[0])]))) == 1
 
 
 def test_parquet_and_datasets_read_back_equal(tmp_path):
@@ -95,6 +100,83 @@ def test_parquet_and_datasets_read_back_equal(tmp_path):
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     return si.generate(tmp_path_factory.mktemp("runs") / "demo", model="demo", num_tasks=20, progress=False)
+
+
+@pytest.mark.parametrize("rows", [[], ROWS[:1], ROWS])
+def test_the_array_is_streamed_as_it_would_be_written_at_once(tmp_path, rows):
+    """Line ends inside texts are none of the array's own."""
+    export(iter(rows), tmp_path / "set.json", "sharegpt")
+    whole = json.loads((tmp_path / "set.json").read_bytes())
+    assert len(whole) == len(rows)
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    assert (tmp_path / "set.json").read_bytes() == orjson.dumps(whole, option=options)
+
+
+def test_csv_has_one_column_of_texts(tmp_path):
+    """AutoTrain reads train.csv; an empty set has the column as well."""
+    export(ROWS[:1], tmp_path / "train.csv")
+    assert (tmp_path / "train.csv").read_text(encoding="utf-8") == (
+        '"text"\n"### Human: Translate to German.\n\nGood morning### Assistant: Guten Morgen"\n'
+    )
+    export([], tmp_path / "train.csv")
+    assert (tmp_path / "train.csv").read_text(encoding="utf-8") == '"text"\n'
+
+
+@pytest.mark.parametrize("format", ["alpaca", "messages", "guanaco", "chatml"])
+def test_what_a_format_has_no_place_for_is_told(tmp_path, caplog, format):
+    """Further turns and system messages are not left out in silence."""
+    turns = [{"role": "user", "content": "And?"}, {"role": "assistant", "content": "So."}]
+    rows = [{**ROWS[0], "turns": turns, "system": "Be brief."}, {**ROWS[1], "turns": turns}, ROWS[2]]
+    with caplog.at_level(logging.WARNING):
+        assert export(rows, tmp_path / "set", format) == 3
+    said = " ".join(record.getMessage() for record in caplog.records)
+    assert ("2 rows have turns after the first answer" in said) == (format == "alpaca")
+    assert ("1 rows have a system message" in said) == (format in ("alpaca", "guanaco"))
+    assert not said or f"the format {format} leaves out" in said
+
+
+def test_any_set_is_exported(tmp_path):
+    """A file in another format, with what could not be read counted on standard error; a template of one's own."""
+    (tmp_path / "set.jsonl").write_text(
+        '{"prompt": "Hi", "response": "Hello."}\n{"prompt": "Hi", "response": null}\n', encoding="utf-8"
+    )
+    arguments = ["export", str(tmp_path / "set.jsonl"), "-o", str(tmp_path / "out.jsonl"), "-f"]
+    said = CliRunner().invoke(cli, [*arguments, "messages"], standalone_mode=False)
+    assert said.stdout == f"1 records in {tmp_path / 'out.jsonl'}\n"
+    assert "1 records of" in said.stderr
+    assert "row 2: no response" in said.stderr
+    assert [turn["content"] for turn in lines(tmp_path / "out.jsonl")[0]["messages"]] == ["Hi", "Hello."]
+    onto_itself = ["export", str(tmp_path / "set.jsonl"), "-o", str(tmp_path / "set.jsonl"), "-f", "messages"]
+    assert "is read here" in str(CliRunner().invoke(cli, onto_itself, standalone_mode=False).exception)
+    said = CliRunner().invoke(cli, [*arguments, "text", "--template", "guanaco"], standalone_mode=False)
+    assert lines(tmp_path / "out.jsonl") == [{"text": "### Human: Hi### Assistant: Hello."}]
+
+
+def test_the_help_of_the_command_names_every_format():
+    """A format that nobody can find is none."""
+    said = CliRunner().invoke(cli, ["export", "--help"]).stdout
+    assert [name for name in FORMATS if name not in said] == []
+    read = CliRunner().invoke(cli, ["import", "--help"]).stdout
+    assert [name for name in READ_ONLY if name not in read] == []
+
+
+def test_formats_that_are_only_read_are_not_written(tmp_path):
+    """The message lists the others."""
+    with pytest.raises(si.SettingsError, match="regen is read and not written; the formats are jsonl"):
+        export(ROWS, tmp_path / "x.json", "regen")
+
+
+def test_rows_with_more_columns_keep_them(tmp_path):
+    """A source, or what an import knew of a chat."""
+    import datasets
+
+    turns = [{"role": "user", "content": "And?"}, {"role": "assistant", "content": "So."}]
+    rows = [{**ROWS[0], "source": "here"}, {**ROWS[1], "turns": turns}]
+    export(rows, tmp_path / "set")
+    assert datasets.load_from_disk(str(tmp_path / "set")).to_list() == [
+        {**ROWS[0], "source": "here", "turns": None},
+        {**ROWS[1], "source": None, "turns": turns},
+    ]
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -179,7 +261,13 @@ def test_an_unknown_format_or_place_is_named(tmp_path):
 
 def test_the_ending_of_the_path_says_the_format(tmp_path):
     """A .parquet file that holds JSON is refused by its next reader, far from here."""
-    for name, kind in (("a.json", "alpaca"), ("b.parquet", "parquet"), ("c", "datasets"), ("d.jsonl", "jsonl")):
+    for name, kind in (
+        ("a.json", "alpaca"),
+        ("b.parquet", "parquet"),
+        ("c", "datasets"),
+        ("d.jsonl", "jsonl"),
+        ("e.csv", "autotrain"),
+    ):
         export(ROWS, tmp_path / "by_ending" / name)
         export(ROWS, tmp_path / "named" / name, kind)
     assert (tmp_path / "by_ending" / "a.json").read_bytes() == (tmp_path / "named" / "a.json").read_bytes()
@@ -190,6 +278,10 @@ def test_the_ending_of_the_path_says_the_format(tmp_path):
         export(ROWS, tmp_path / "x.parquet", "alpaca")
     with pytest.raises(si.SettingsError, match="would mislead"):
         export(ROWS, tmp_path / "x.json", "parquet")
+    with pytest.raises(si.SettingsError, match="would mislead"):
+        export(ROWS, tmp_path / "x.csv", "jsonl")
+    with pytest.raises(si.SettingsError, match="would mislead"):
+        export(ROWS, tmp_path / "x.jsonl", "autotrain")
 
 
 def test_exports_are_quiet(tmp_path, capfd):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import re
 import socket
@@ -13,7 +12,7 @@ from email.utils import formatdate
 from random import Random
 
 import pytest
-from teacher import instruction
+from server_run import DERIVED, SEEDS, teacher, write_templates
 
 from selfinstruct import (
     EndpointFailed,
@@ -25,6 +24,7 @@ from selfinstruct import (
     Usage,
     generate,
 )
+from selfinstruct.directory import RunDirectory
 from selfinstruct.llm.limits import Slots
 from selfinstruct.llm.openai import REASONING_ROOM, OpenAIClient, Settled
 from selfinstruct.llm.retry import Retrying
@@ -410,6 +410,33 @@ def test_a_refused_parameter_that_the_user_set_is_an_error_that_names_the_option
         assert "Leave the option out" in str(found)
 
 
+@pytest.mark.parametrize(
+    ("name", "stage", "option"),
+    [
+        ("seed", "classify", "--sampling-seed"),
+        ("reasoning_effort", "instructions", "--reasoning-effort"),
+        ("reasoning_effort", "instances", "--reasoning-effort (or --instance-reasoning-effort)"),
+        ("top_k", "classify", "top_k of --extra-body"),
+    ],
+)
+def test_the_option_that_is_named_is_the_one_that_was_typed(name, stage, option):
+    """--seed is another option, and --top-k is none."""
+    with refusing(name) as server:
+        (found,) = exchange(server, ask(stage=stage, **{name: 5}))
+    assert f"refuses {option}: Unsupported parameter" in str(found)
+
+
+def test_a_reasoning_model_gets_room_to_think():
+    """The 64 tokens of a verdict were used up by thoughts; a limit that the user set is the user's."""
+    with FaultServer(lambda _: "Yes.") as server:
+        exchange(
+            server,
+            ask(max_tokens=64, reasoning_effort="low", optional=["max_tokens"]),
+            ask(max_tokens=64, reasoning_effort="low"),
+        )
+    assert [body["max_tokens"] for body in server.requests] == [64 + REASONING_ROOM, 64]
+
+
 def test_a_value_refused_in_one_stage_is_not_dropped_in_another():
     """vLLM takes no top_p of 0, the default of verdicts; the 0.5 of the instructions must not depend on the order."""
 
@@ -471,37 +498,14 @@ def test_a_server_that_refuses_on_and_on_is_left():
 
 # Whole runs ---------------------------------------------------------------------------------------------------------
 
-TEMPLATES = {
-    "instructions": "Continue from {{ first }}:\n{% for task in tasks %}{{ loop.index }}. {{ task.instruction }}\n{% endfor %}",
-    "classify": "Verdict? {{ task.instruction }}",
-    "input_first": "Inputs: {{ task.instruction }}",
-    "output_first": "Labels: {{ task.instruction }}",
-}
-SEEDS = [{"instruction": f"Tell a short story about {name} and a lamp", "output": "Once."} for name in "ABCDEFGH"]
-DERIVED = ("tasks.jsonl", "rejected.jsonl", "dataset.jsonl")
-
-
-def teacher(body):
-    """A model behind the server: a pure function of the prompt."""
-    prompt = body["messages"][0]["content"]
-    random = Random(hashlib.sha256(prompt.encode()).hexdigest())
-    if first := re.match(r"Continue from (\d+)", prompt):
-        return "\n".join(f"{int(first[1]) + number}. {instruction(random)}" for number in range(5))
-    if prompt.startswith("Verdict?"):
-        return ("No", "Yes", "Hard to say")[int(random.random() * 3)]
-    if prompt.startswith("Labels:"):
-        return "Class label: warm\nInput: The kettle sings.\nClass label: cold\nInput: The river froze."
-    return "I cannot." if random.random() < 0.2 else f"Example 1\nInput: {instruction(random)}\nOutput: Done."
-
 
 @pytest.fixture
 def grow(tmp_path):
     """A small run against a server."""
-    for name, text in TEMPLATES.items():
-        (tmp_path / f"{name}.j2").write_text(text)
+    prompts = write_templates(tmp_path)
 
     def grow(server, name="run", **options):
-        settings = {"num_tasks": 10, "model": "m", "give_up": 30.0, "prompts": str(tmp_path), "seeds": SEEDS, **options}
+        settings = {"num_tasks": 10, "model": "m", "give_up": 30.0, "prompts": prompts, "seeds": SEEDS, **options}
         return generate(tmp_path / name, base_url=server.base_url, progress=False, **settings)
 
     return grow
@@ -537,7 +541,7 @@ def test_a_wrong_key_and_an_unknown_model_stop_a_run_at_once(tmp_path, grow, opt
         assert len(server.requests) <= 4
     assert raised.value.exit_status == 4
     assert "are kept" not in str(raised.value)
-    assert (tmp_path / "run" / "ledger.jsonl").read_bytes() == b""
+    assert not RunDirectory(tmp_path / "run").has_answers, "tries that may have been billed stand there, no answer"
 
 
 def test_a_used_up_quota_stops_a_run_that_goes_on_later(tmp_path, grow):
@@ -598,5 +602,5 @@ def test_an_endpoint_that_never_answers_is_given_up_and_nothing_is_recorded(tmp_
         pytest.raises(EndpointFailed, match=r"no request succeeded for 0.3 s \(--give-up\); .*HTTP 500"),
     ):
         grow(server, give_up=0.3)
-    assert (tmp_path / "run" / "ledger.jsonl").read_bytes() == b""
+    assert not RunDirectory(tmp_path / "run").has_answers, "tries that may have been billed stand there, no answer"
     assert sum("retrying for up to 0.3 s" in notice for notice in notices(caplog)) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -23,9 +25,14 @@ SEEDS = [
 VIEW = PoolView(SEEDS, [Task("b0-0", "A generated instruction."), Task("b0-1", "Another generated one.")])
 
 
-def rendered(api):
-    """The six prompts of an API as one text."""
-    settings = Settings(model="m", api=api)
+def schema(asked):
+    """The response format of a proposal or a request, if any, as it is sent."""
+    return "" if asked.response_format is None else f"\n{json.dumps(asked.response_format)}"
+
+
+def rendered(api, response_format="text"):
+    """The seven prompts of an API as one text, and the schemas that go with them."""
+    settings = Settings(model="m", api=api, response_format=response_format)
     prompts = Prompts(load_templates(NAMES, api), api)
     stage = InstanceStage(settings, prompts)
     task = Task("b1-0", "Sort the planets by size.")
@@ -38,13 +45,13 @@ def rendered(api):
     ]
     proposals = [
         build_method("self-instruct", settings, prompts).propose(VIEW, Random("42/7")),
-        build_method("self-instruct", Settings(model="m", api=api, classification_only=True), prompts).propose(
+        build_method("self-instruct", replace(settings, classification_only=True), prompts).propose(
             VIEW, Random("42/7")
         ),
         build_method("alpaca", settings, prompts).propose(VIEW, Random("42/7")),
     ]
-    parts = [f"{one.prompt}|\nstop: {one.stop}" for one in proposals]
-    parts += [f"{one.text}|\nsampling: {dict(one.sampling)}" for one in requests]
+    parts = [f"{one.prompt}|\nstop: {one.stop}{schema(one)}" for one in proposals]
+    parts += [f"{one.text}|\nsampling: {dict(one.sampling)}{schema(one)}" for one in requests]
     return "\n=====\n".join(parts) + "\n"
 
 
@@ -52,6 +59,11 @@ def rendered(api):
 def test_prompts_are_the_golden_ones(api):
     """A changed word in a template changes every digest of a run; it should be seen in a review."""
     assert rendered(api) == (GOLDEN / f"prompts_{api}.txt").read_text(encoding="utf-8")
+
+
+def test_prompts_that_ask_for_json_are_the_golden_ones():
+    """Their words and their schemas are both part of the digests, so a version of pydantic must not change them."""
+    assert rendered("chat", "json") == (GOLDEN / "prompts_json.txt").read_text(encoding="utf-8")
 
 
 def test_a_prompt_is_a_function_of_pool_and_random_stream():
@@ -156,6 +168,13 @@ def test_a_template_that_is_no_utf8_is_named(tmp_path):
     (tmp_path / "classify.j2").mkdir()
     with pytest.raises(SettingsError, match=r"classify\.j2: cannot be read"):
         load_templates(("classify",), "chat", tmp_path)
+
+
+def test_templates_write_json_for_readers():
+    """Jinja's own filter writes apostrophes and markup as codes, which a model would copy."""
+    prompts = Prompts({"classify.j2": '{{ {"task": task.instruction} | json }} in {{ format }}'}, "chat")
+    task = Task("x", "Don't <b> 将句子")
+    assert prompts.render("classify", task=task, format="json") == '{"task": "Don\'t <b> 将句子"} in json'
 
 
 def test_templates_run_sandboxed():

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from itertools import pairwise
 
 import pytest
 
 from selfinstruct import EndpointFailed, Message, Request, RequestRefused, SettingsError, TransientFailure
+from selfinstruct.llm.awake import AwakeClock
 from selfinstruct.llm.limits import Slots, Stopped
-from selfinstruct.llm.retry import LENT_AFTER, POISONED_AFTER, PROOFS, Retrying
-from selfinstruct.testing import FakeLLM
+from selfinstruct.llm.retry import BREAKER_REFUSALS, DISPROOFS, LENT_AFTER, POISONED_AFTER, PROOFS, Retrying, _Trouble
+from selfinstruct.testing import FakeLLM, in_order
 
 
 class QuickSlots(Slots):
@@ -112,12 +114,97 @@ def test_a_success_of_another_request_keeps_the_endpoint_alive():
 def test_retry_after_is_honoured():
     """At least what the server asked for, a tenth more at the most, and never beyond `give_up`."""
     told = [TransientFailure("busy", retry_after=seconds, limited=True) for seconds in (7.0, 0.25, 3600.0)]
-    patient = retrying(FakeLLM([*told, "fine"]), give_up=100)
+    times = []
+    answer = in_order([*told, "fine"])
+    patient = retrying(FakeLLM(lambda request: times.append(patient.slots.now) or answer(request)), give_up=100)
     assert outcomes(patient, ask("a")) == ["fine"]
-    first, second, third = patient.slots.waits
+    first, second, third = (later - earlier for earlier, later in pairwise(times))
     assert 7 <= first <= 7.7
     assert 0.25 <= second <= 0.275
-    assert third == 100
+    assert third == pytest.approx(100)
+
+
+def test_a_pause_that_is_too_long_ends_when_others_are_answered():
+    """A server that says "in an hour" and serves everybody else would cost the run that hour."""
+    told = {"a": [TransientFailure("busy", retry_after=3600.0, limited=True)]}
+
+    def answer(request):
+        if told.get(request.text):
+            raise told[request.text].pop()
+        return "fine"
+
+    patient = retrying(FakeLLM(answer), permits=2)
+    assert outcomes(patient, *(ask(name) for name in "abcdefgh")) == ["fine"] * 8
+    assert patient.slots.now < 10
+
+
+def test_a_word_that_was_disproved_often_is_not_taken_any_more():
+    """The last requests of a run have nobody left to disprove a wrong header, and waited for as long as it said."""
+    patient = retrying(FakeLLM([TransientFailure("busy", retry_after=3600.0, limited=True), "fine"]))
+    patient.disproved = DISPROOFS
+    assert outcomes(patient, ask("a")) == ["fine"]
+    assert patient.slots.now <= 0.5
+
+
+def test_answers_to_requests_that_were_sent_before_disprove_no_pause():
+    """They were on their way already when the server closed its door."""
+    patient = retrying(FakeLLM(["fine"]))
+    trouble = _Trouble(patient, ask("a"), TransientFailure("busy"), 0)
+    with patient.watching(trouble) as number:
+        trouble._sent_after = number
+        for earlier in range(number):
+            trouble.saw_answer(earlier)
+        assert trouble._answers_to_others == 0
+        trouble.saw_answer(number + 1)
+    assert trouble._answers_to_others == 1
+
+
+def test_a_request_that_takes_too_long_over_all_its_tries_is_refused_while_others_succeed():
+    """The deadline of a request; without a success of another one it is the endpoint that is at fault."""
+    patient = retrying(fails("slow", failure=TransientFailure("busy", limited=True)), permits=4)
+    patient.deadline = 50.0
+    found = outcomes(patient, ask("slow"), *(ask(f"good {number}") for number in range(40)))
+    assert isinstance(found[0], RequestRefused)
+    assert "(--deadline) while other requests succeeded: busy" in str(found[0])
+    alone = retrying(fails("slow"), give_up=600)
+    alone.deadline = 50.0
+    assert isinstance(outcomes(alone, ask("slow"))[0], EndpointFailed)
+
+
+def test_an_endpoint_whose_error_rate_says_that_it_is_gone_ends_the_run():
+    """One answer in fifty keeps `give_up` waiting for ever, and brings nobody to an end."""
+    number = 0
+
+    def answer(request):
+        nonlocal number
+        number += 1
+        if number % 50:
+            raise TransientFailure("HTTP 502")
+        return "fine"
+
+    patient = retrying(FakeLLM(answer), permits=8)
+    found = outcomes(patient, *(ask(f"{number}") for number in range(100)))
+    failed = [one for one in found if isinstance(one, EndpointFailed)]
+    assert failed
+    assert "tries failed, so the endpoint is as good as gone; the last failure: HTTP 502" in str(failed[0])
+
+
+def test_refusals_of_everybody_end_the_run_before_all_are_recorded():
+    """A gateway that begins to refuse everything would spoil the ledger with failures for good."""
+
+    def refuse(request):
+        raise RequestRefused("blocked by the gateway")
+
+    patient = retrying(FakeLLM(refuse))
+    found = outcomes(patient, *(ask(f"{number}") for number in range(BREAKER_REFUSALS)))
+    assert [type(one) for one in found] == [RequestRefused] * (BREAKER_REFUSALS - 1) + [EndpointFailed]
+    assert "25 requests in a row were refused" in str(found[-1])
+
+
+def test_a_machine_that_slept_has_not_been_patient():
+    """A laptop closed for a night would give the endpoint up at the first failure of the morning."""
+    clock = AwakeClock(iter([0.0, 5.0, 10.0, 8 * 3600.0, 8 * 3600.0 + 5]).__next__)
+    assert [clock() for _ in range(4)] == [5, 10, 10 + 60, 10 + 60 + 5]
 
 
 def test_retry_after_nothing_does_not_hammer():

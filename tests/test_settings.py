@@ -54,11 +54,13 @@ def test_every_setting_says_whether_it_may_change():
     """The scopes of the design: how requests are sent is free, what they say is not."""
     free = {name for name in NAMES if scope_of(name) == "free"}
     assert free == {
-        "num_tasks", "base_url", "api_key_env", "concurrency", "saturation", "saturation_window", "neighbours",
-        "timeout", "give_up",
+        "num_tasks", "base_url", "api_key_env", "classify_base_url", "classify_api_key_env", "instance_base_url",
+        "instance_api_key_env", "backend", "batch", "concurrency", "rpm", "tpm", "max_cost", "max_tokens_total",
+        "price_in", "price_out", "saturation", "saturation_window", "neighbours", "timeout", "deadline", "give_up",
     }  # fmt: skip
     downstream = {name for name in NAMES if scope_of(name) == "downstream"}
-    assert downstream == {name for name in NAMES if name.startswith(("classify_", "instance_"))} | {"max_instances"}
+    stages = {name for name in NAMES if name.startswith(("classify_", "instance_"))}
+    assert downstream == stages - free | {"max_instances"}
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,16 @@ def test_every_setting_says_whether_it_may_change():
         ({"base_url": "localhost:8000"}, "is no http"),
         ({"base_url": "https://me:secret@host/v1"}, "holds a password or key"),
         ({"base_url": "https://host/v1?api_key=1"}, "holds a password or key"),
+        ({"instance_base_url": "https://host/v1?token=1"}, "holds a password or key"),
+        ({"backend": "curl"}, 'backend is "aiohttp" or "sdk"'),
+        ({"response_format": "xml"}, 'response_format is "text" or "json"'),
+        ({"extra_body": "top_k=3"}, "extra_body is a JSON object such as"),
+        ({"extra_body": "[1]"}, "extra_body is a JSON object such as"),
+        ({"extra_body": {"model": "other"}}, "extra_body cannot hold 'model'"),
+        ({"extra_body": {"max_completion_tokens": 5}}, "extra_body cannot hold 'max_completion_tokens'"),
+        ({"extra_body": {"api_key": "x"}}, "extra_body holds 'api_key'; settings are written to disk"),
+        ({"price_in": 1.0}, "price_in and price_out belong together"),
+        ({"max_cost": -1}, "max_cost lies between 0 and"),
     ],
 )
 def test_a_wrong_value_is_named(given, message):

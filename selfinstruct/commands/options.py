@@ -16,9 +16,9 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 
 
-def _option(field: Field[Any]) -> Callable[[Any], Any]:
+def _option(field: Field[Any], owner: type) -> Callable[[Any], Any]:
     """The command-line option of one setting."""
-    kind = typing.get_type_hints(Settings)[field.name]
+    kind = typing.get_type_hints(owner)[field.name]
     inner = [one for one in typing.get_args(kind) if one is not type(None)]
     repeated = tuple in [typing.get_origin(one) for one in (kind, *inner)]
     choices = inner if inner and all(isinstance(one, str) for one in inner) else None
@@ -31,7 +31,8 @@ def _option(field: Field[Any]) -> Callable[[Any], Any]:
     elif choices:
         keywords["type"] = click.Choice(choices)
     elif not repeated:
-        keywords["type"] = inner[0] if inner else kind
+        single = inner[0] if inner else kind
+        keywords["type"] = single if isinstance(single, type) else str
     if repeated:
         keywords["multiple"] = True
         keywords["help"] += " Repeatable."
@@ -40,10 +41,18 @@ def _option(field: Field[Any]) -> Callable[[Any], Any]:
     return click.option(*names, **keywords)
 
 
-def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for field in reversed(fields(Settings)):
-        command = _option(field)(command)
-    return command
+def options_of(owner: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options of a class of settings, in the order of its fields."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for field in reversed(fields(owner)):
+            command = _option(field, owner)(command)
+        return command
+
+    return add
+
+
+settings_options = options_of(Settings)
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

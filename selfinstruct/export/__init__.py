@@ -1,104 +1,166 @@
-"""Writing a data set in the forms that trainers read."""
+"""Writing a data set in the forms that trainers read.
+
+formats/      rows as records, records as rows; templates/ has the texts
+readers.py    sets of any format as rows; detect.py tells which one it is
+importing.py  such rows in a file
+"""
 
 from __future__ import annotations
 
+import csv
+import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jsonlines
 import orjson
 
 from selfinstruct.directory import DATASET, LEDGER, PROTECTED, REJECTED, SEEDS, SETTINGS, TASKS
 from selfinstruct.errors import SettingsError
-from selfinstruct.export.formats import alpaca, messages, self_instruct
+from selfinstruct.export.formats import COLUMNS, EXTRAS, FORMATS, Format, Record, Row, format_named
 
 if TYPE_CHECKING:
     import datasets
 
-Row = Mapping[str, str]
-COLUMNS = ("id", "instruction", "input", "output")
-FORMATS = ("jsonl", "alpaca", "messages", "self-instruct", "parquet", "datasets")
-BY_ENDING = {".json": "alpaca", ".parquet": "parquet", "": "datasets"}
-SUFFIXES = {"alpaca": ".json", "parquet": ".parquet"}
+__all__ = ["FORMATS", "Row", "export", "to_dataset"]
+
+logger = logging.getLogger(__name__)
+
+BY_ENDING = {".json": "alpaca", ".parquet": "parquet", ".csv": "autotrain", "": "datasets"}
+# Endings that promise a form to the next reader, whatever their format is called.
+STRICT = (".parquet", ".csv")
+LEFT = {"system": "a system message", "turns": "turns after the first answer"}
+KEEPING = "jsonl, messages and sharegpt hold them"
 RUN_FILES = (SETTINGS, SEEDS, PROTECTED, LEDGER, TASKS, REJECTED, DATASET)
 
 
 def export(
-    rows: Sequence[Row],
+    rows: Iterable[Row],
     path: str | os.PathLike[str],
     format: str | None = None,
     *,
+    template: str | os.PathLike[str] | None = None,
     seed: int = 123,
     card: Callable[[], str] | None = None,
 ) -> int:
     """Write rows (id, instruction, input, output) to a file or folder and return the number of records.
 
-    Formats: `jsonl` (the rows), `alpaca` (a JSON array of instruction, input, output), `messages` (JSON lines of chat
-    messages), `self-instruct` (JSON lines of prompt and completion in the paper's random templates, `seed`), `parquet`,
-    and `datasets` (a folder for `datasets.load_from_disk`, with the `card` as its README.md). Without one the ending of
-    the path decides: .json is alpaca, .parquet parquet, no ending datasets, and any other jsonl.
+    `selfinstruct.export.formats` says what the formats are; `jsonl` are the rows, `alpaca` is a JSON array of
+    instruction, input and output, `datasets` a folder for `datasets.load_from_disk` with the `card` as its README.md.
+    `text`, `prompt-completion` and `autotrain` write with a `template`, by its name or from a file in alpaca-lora's
+    shape. `seed` draws the random templates of `self-instruct`. Without a format the ending of the path decides: .json
+    is alpaca, .parquet parquet, .csv autotrain, no ending datasets, and any other jsonl.
 
     Raises:
-        SettingsError: there is no such format, the ending says another one, or the path cannot be written: also where
-            it is a file of a run, a folder in the place of a file, or a folder that holds anything else than a saved
-            data set.
+        SettingsError: there is no such format or template, the ending says another one, or the path cannot be written:
+            also where it is a file of a run, a folder in the place of a file, or a folder that holds anything else than
+            a saved data set.
     """
     path = Path(path)
-    kind = format or BY_ENDING.get(path.suffix, "jsonl")
-    if kind not in FORMATS:
-        raise SettingsError(f"there is no format {kind!r}; the formats are {', '.join(FORMATS)}")
+    name = format or BY_ENDING.get(path.suffix, "jsonl")
+    chosen = format_named(name, template if template is None else Path(template), seed=seed)
+    if chosen.records is None:
+        raise SettingsError(f"the format {name} is read and not written; the formats are {', '.join(FORMATS)}")
     try:
-        _check_free(path, kind)
+        _check_free(path, chosen)
         path.parent.mkdir(parents=True, exist_ok=True)
-        return _write(rows, path, kind, seed, card)
+        return _write(rows, path, chosen, card)
     except OSError as error:
         raise SettingsError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def _check_free(path: Path, format: str) -> None:
+def _check_free(path: Path, format: Format) -> None:
     """Make sure that writing here destroys nothing but an earlier export."""
     for place in (path, path.resolve()):
         if place.name in RUN_FILES and (place.parent / SETTINGS).is_file():
             raise SettingsError(f"{path}: is a file of the run {place.parent}; choose another name for the export")
-    if path.suffix and (format == "parquet") != (path.suffix == ".parquet"):
-        raise SettingsError(f"{path}: this ending and the format {format} would mislead the next reader; change one")
+    if path.suffix and path.suffix != format.ending and {path.suffix, format.ending} & set(STRICT):
+        raise SettingsError(
+            f"{path}: this ending and the format {format.name} would mislead the next reader; change one"
+        )
     if not path.is_dir():
         return
-    if format != "datasets":
-        example = path / f"export{SUFFIXES.get(format, '.jsonl')}"
-        raise SettingsError(f"{path}: is a folder, and the format {format} is one file; name a file, such as {example}")
+    if format.ending:
+        example = path / f"export{format.ending}"
+        raise SettingsError(
+            f"{path}: is a folder, and the format {format.name} is one file; name a file, such as {example}"
+        )
     saved = (path / "dataset_info.json").is_file() and (path / "state.json").is_file()
     if not saved and any(path.iterdir()):
         raise SettingsError(f"{path}: is a folder that holds something else than a saved data set; choose another name")
 
 
-def _write(rows: Sequence[Row], path: Path, format: str, seed: int, card: Callable[[], str] | None) -> int:
-    if format == "alpaca":
-        path.write_bytes(orjson.dumps(alpaca(rows), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-        return len(rows)
-    if format in ("parquet", "datasets"):
+def _write(rows: Iterable[Row], path: Path, format: Format, card: Callable[[], str] | None) -> int:
+    assert format.records is not None
+    lost: Counter[str] = Counter()
+    counted = _Counted(format.records(_watched(rows, format, lost)))
+    if format.ending in (".parquet", ""):
+        dataset = to_dataset(list(counted))
         with _quiet():
-            _write_dataset(to_dataset(rows), path, format)
-        if format == "datasets" and card is not None:
+            dataset.to_parquet(str(path)) if format.ending else dataset.save_to_disk(str(path))
+        if not format.ending and card is not None:
             (path / "README.md").write_text(card(), encoding="utf-8")
-        return len(rows)
-    records: Sequence[Mapping[str, Any]] = rows
-    if format == "messages":
-        records = messages(rows)
-    elif format == "self-instruct":
-        records = self_instruct(rows, seed)
-    _write_lines(path, records)
-    return len(records)
-
-
-def _write_dataset(dataset: datasets.Dataset, path: Path, format: str) -> None:
-    if format == "parquet":
-        dataset.to_parquet(str(path))
+    elif format.ending == ".csv":
+        _write_csv(path, counted)
     else:
-        dataset.save_to_disk(str(path))
+        with open(path, "wb") as file:
+            if format.ending == ".json":
+                file.writelines(_array(counted))
+            else:
+                jsonlines.Writer(file, dumps=orjson.dumps).write_all(counted)
+    for name, number in lost.items():
+        logger.warning(
+            "%s: %s rows have %s, which the format %s leaves out; %s",
+            path,
+            f"{number:,}",
+            LEFT[name],
+            format.name,
+            KEEPING,
+        )
+    return counted.number
+
+
+def _watched(rows: Iterable[Row], format: Format, lost: Counter[str]) -> Iterator[Row]:
+    """The rows; what the format has no place for is counted."""
+    for row in rows:
+        lost.update(name for name in EXTRAS if name not in format.holds and row.get(name))
+        yield row
+
+
+class _Counted:
+    """Records, and how many of them have passed."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._records, self.number = records, 0
+
+    def __iter__(self) -> Iterator[Record]:
+        for record in self._records:
+            self.number += 1
+            yield record
+
+
+def _array(records: Iterable[Record]) -> Iterator[bytes]:
+    """An indented JSON array, piece by piece."""
+    before = b"[\n  "
+    for record in records:
+        yield before + orjson.dumps(record, option=orjson.OPT_INDENT_2).replace(b"\n", b"\n  ")
+        before = b",\n  "
+    yield b"[]\n" if before.startswith(b"[") else b"\n]\n"
+
+
+def _write_csv(path: Path, records: Iterable[Record]) -> None:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        for number, record in enumerate(records):
+            if not number:
+                writer.writerow(record)
+            writer.writerow(record.values())
+        if not file.tell():
+            writer.writerow(["text"])
 
 
 @contextmanager
@@ -115,14 +177,18 @@ def _quiet() -> Iterator[None]:
             enable_progress_bars()
 
 
-def _write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    with open(path, "wb") as file:
-        jsonlines.Writer(file, dumps=orjson.dumps).write_all(records)
-
-
-def to_dataset(rows: Sequence[Row]) -> datasets.Dataset:
-    """The rows as a `datasets.Dataset` of four text columns, also where there are none."""
+def to_dataset(rows: Iterable[Row]) -> datasets.Dataset:
+    """The rows as a `datasets.Dataset`: four text columns, also where there is no row, and what else rows have."""
     import datasets
 
+    held = list(rows)
+    columns = {name: [row.get(name) for row in held] for name in _columns(held)}
     features = datasets.Features({name: datasets.Value("string") for name in COLUMNS})
-    return datasets.Dataset.from_dict({name: [row[name] for row in rows] for name in COLUMNS}, features=features)
+    made = datasets.Dataset.from_dict({name: columns.pop(name) for name in COLUMNS}, features=features)
+    for name, values in columns.items():
+        made = made.add_column(name, values)
+    return made
+
+
+def _columns(rows: Iterable[Row]) -> list[str]:
+    return list(dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)]))

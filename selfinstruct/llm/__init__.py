@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import orjson
 
-Stage = Literal["instructions", "classify", "instances"]
+Stage = Literal["instructions", "classify", "instances", "judge", "answer"]
 
 
 @dataclass(frozen=True)
@@ -68,28 +68,41 @@ class Request:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens that the server counted."""
+    """Tokens that the server counted.
+
+    `cached_tokens` are those of the prompt that it had read before and charges less for; `reasoning_tokens` are those
+    of the completion that it does not show.
+    """
 
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What the model answered. `finish_reason` is "length" where the token limit cut the text."""
+    """What the model answered. `finish_reason` is "length" where the token limit cut the text.
+
+    `reasoning` is what the model thought before it answered, where the server tells. `logprobs` has the most probable
+    tokens of each position with their log probabilities, where they were asked for.
+    """
 
     text: str
     finish_reason: str | None = "stop"
     usage: Usage | None = None
     model: str | None = None
+    reasoning: str | None = None
+    logprobs: tuple[Mapping[str, float], ...] | None = None
 
 
 @runtime_checkable
 class LLM(Protocol):
     """A language model.
 
-    Two more methods are optional. `answered(request)` is told of each request whose answer comes from the ledger, so
-    that a resumed run knows what has worked before. `async close()` gives connections back.
+    Three more methods are optional. `answered(request)` is told of each request whose answer comes from the ledger, so
+    that a resumed run knows what has worked before. `worst_case(request)` is the `Usage` that one try cannot pass, for
+    a budget. `async close()` gives connections back.
 
     Raises:
         TransientFailure: another try may succeed; it is made, with growing waits.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import count
 
 # Instances first, then verdicts, then new instructions: what is begun is finished before more is begun.
-RANKS = {"instances": 0, "classify": 1, "instructions": 2}
+RANKS = {"instances": 0, "classify": 1, "instructions": 2, "judge": 3, "answer": 3}
 
 
 class Stopped(Exception):
@@ -16,18 +16,34 @@ class Stopped(Exception):
 
 
 class Slots:
-    """A number of permits, given to the lowest rank first and in order within a rank.
+    """A number of permits, at the most `most`, given to the lowest rank first and in order within a rank.
 
     After `close`, whoever waits or comes gets `Stopped`; permits in use stay in use until they are released. `on_free`
     is called when a permit is given back and nobody waits for it.
     """
 
     def __init__(self, permits: int, on_free: Callable[[], None] = lambda: None) -> None:
-        self.permits, self.on_free = permits, on_free
+        self._wanted = self._most = permits
+        self.on_free = on_free
         self.in_use = 0
         self.closed = asyncio.Event()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = count()
+
+    @property
+    def permits(self) -> int:
+        """How many may be in use."""
+        return min(self._wanted, self._most)
+
+    @property
+    def most(self) -> int:
+        """The bound of the permits, whatever `resize` says."""
+        return self._most
+
+    @most.setter
+    def most(self, number: int) -> None:
+        self._most = number
+        self._hand_out()
 
     def take(self) -> bool:
         """Take a permit at once if one is free and nobody waits for it."""
@@ -61,13 +77,12 @@ class Slots:
     def release(self) -> None:
         """Give a permit back."""
         self.in_use -= 1
-        while self.in_use < self.permits:
-            future = self._first_waiting()
-            if future is None:
-                self.on_free()
-                return
-            self.in_use += 1
-            future.set_result(None)
+        self._hand_out()
+
+    def resize(self, permits: int) -> None:
+        """Have another number of permits. Where there are fewer, those in use are missed until they come back."""
+        self._wanted = permits
+        self._hand_out()
 
     def close(self) -> None:
         """Let nobody start any more."""
@@ -101,6 +116,15 @@ class Slots:
         except BaseException:
             self.in_use += 1
             raise
+
+    def _hand_out(self) -> None:
+        while self.in_use < self.permits:
+            future = self._first_waiting()
+            if future is None:
+                self.on_free()
+                return
+            self.in_use += 1
+            future.set_result(None)
 
     def _first_waiting(self) -> asyncio.Future[None] | None:
         """Whose turn it is; those who were served or cancelled are forgotten here."""

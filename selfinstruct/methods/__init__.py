@@ -22,13 +22,17 @@ from selfinstruct.tasks import Candidate
 
 @dataclass(frozen=True)
 class Proposal:
-    """A prompt for new tasks: its text, the ids of the tasks it shows, and the numbers that it asks for."""
+    """A prompt for new tasks: its text, the ids of the tasks it shows, and the numbers that it asks for.
+
+    `response_format` is the parameter of that name, where the answer is to be JSON of some schema.
+    """
 
     prompt: str
     examples: tuple[str, ...] = ()
     first: int = 1
     count: int = 8
     stop: tuple[str, ...] = ()
+    response_format: Mapping[str, Any] | None = None
 
 
 @runtime_checkable
@@ -85,11 +89,16 @@ def build_method(method: Any, settings: Settings, prompts: Prompts) -> Method:
     """The method that the settings name, or the user's own object or function.
 
     Raises:
-        SettingsError: there is no method of this name, or the object is none.
+        SettingsError: there is no method of this name, or the object is none; or JSON is asked of a base model.
     """
     from selfinstruct.methods.alpaca import Alpaca
     from selfinstruct.methods.self_instruct import SelfInstruct
 
+    if settings.response_format == "json" and settings.api == "completions":
+        raise SettingsError(
+            "--response-format json goes with --api chat: a base model continues a text and keeps to no schema; "
+            "leave one of the two options out"
+        )
     if method == "self-instruct":
         return SelfInstruct.from_settings(settings, prompts)
     if method == "alpaca":

@@ -10,10 +10,11 @@ from typing import Any
 from selfinstruct.errors import SettingsError
 from selfinstruct.llm import Completion
 from selfinstruct.methods import Proposal
-from selfinstruct.parsing import Parsed, whole_tasks
+from selfinstruct.methods.schemas import response_format
+from selfinstruct.parsing import Parsed, structured, whole_tasks
 from selfinstruct.pool import PoolView, sample
 from selfinstruct.prompts import Prompts
-from selfinstruct.settings import Settings
+from selfinstruct.settings import ResponseFormat, Settings
 from selfinstruct.tasks import Candidate
 
 
@@ -31,6 +32,7 @@ class Alpaca:
     name: str = "alpaca"
     needs_instances: bool = False
     sampling: Mapping[str, Any] = field(default_factory=lambda: {"temperature": 1.0, "top_p": 1.0, "max_tokens": 3072})
+    format: ResponseFormat = "text"
 
     @classmethod
     def from_settings(cls, settings: Settings, prompts: Prompts) -> Alpaca:
@@ -41,6 +43,7 @@ class Alpaca:
             prompts,
             3 if settings.seed_examples is None else settings.seed_examples,
             settings.pool_examples or 0,
+            format=settings.response_format,
         )
 
     @property
@@ -58,11 +61,14 @@ class Alpaca:
         examples = sample(examples, len(examples), random)
         first = len(examples) + 1
         count = max(1, self.total - len(examples))
-        prompt = self.prompts.render("alpaca", tasks=examples, first=first, count=count)
+        prompt = self.prompts.render("alpaca", tasks=examples, first=first, count=count, format=self.format)
         stop = (f"\n{first + count}.",) if self.prompts.api == "completions" else ()
-        return Proposal(prompt, tuple(task.id for task in examples), first, count, stop)
+        schema = response_format("tasks") if self.format == "json" else None
+        return Proposal(prompt, tuple(task.id for task in examples), first, count, stop, schema)
 
     def parse(self, completion: Completion, first: int) -> Parsed[Candidate]:
-        """Read labelled tasks."""
-        continues = self.prompts.api == "completions"
-        return whole_tasks(completion.text, continues=continues, cut=completion.finish_reason == "length")
+        """Read whole tasks."""
+        cut = completion.finish_reason == "length"
+        if self.format == "json":
+            return structured.whole_tasks(completion.text, cut=cut)
+        return whole_tasks(completion.text, continues=self.prompts.api == "completions", cut=cut)

@@ -10,10 +10,11 @@ from typing import Any
 from selfinstruct.errors import SettingsError
 from selfinstruct.llm import Completion
 from selfinstruct.methods import Proposal
-from selfinstruct.parsing import Parsed, numbered_list
+from selfinstruct.methods.schemas import response_format
+from selfinstruct.parsing import Parsed, numbered_list, structured
 from selfinstruct.pool import PoolView, sample
 from selfinstruct.prompts import Prompts
-from selfinstruct.settings import Settings
+from selfinstruct.settings import ResponseFormat, Settings
 from selfinstruct.tasks import Candidate
 
 
@@ -41,6 +42,7 @@ class SelfInstruct:
             "presence_penalty": 2.0,
         }
     )
+    format: ResponseFormat = "text"
 
     @classmethod
     def from_settings(cls, settings: Settings, prompts: Prompts) -> SelfInstruct:
@@ -50,6 +52,7 @@ class SelfInstruct:
             6 if settings.seed_examples is None else settings.seed_examples,
             2 if settings.pool_examples is None else settings.pool_examples,
             settings.classification_only,
+            format=settings.response_format,
         )
 
     def propose(self, pool: PoolView, random: Random) -> Proposal:
@@ -64,12 +67,19 @@ class SelfInstruct:
         examples = sample(examples, len(examples), random)
         first = len(examples) + 1
         prompt = self.prompts.render(
-            "instructions", tasks=examples, first=first, count=self.count, classification=self.classification_only
+            "instructions",
+            tasks=examples,
+            first=first,
+            count=self.count,
+            classification=self.classification_only,
+            format=self.format,
         )
         # Anchored at the line: a bare "17." would also cut "in 2017." in two.
         stop = ("\n\n", f"\n{first + self.count}.") if self.prompts.api == "completions" else ()
-        return Proposal(prompt, tuple(task.id for task in examples), first, self.count, stop)
+        schema = response_format("instructions") if self.format == "json" else None
+        return Proposal(prompt, tuple(task.id for task in examples), first, self.count, stop, schema)
 
     def parse(self, completion: Completion, first: int) -> Parsed[Candidate]:
-        """Read a numbered list of instructions."""
-        return numbered_list(completion.text, first, cut=completion.finish_reason == "length")
+        """Read a list of instructions."""
+        read = structured.numbered_list if self.format == "json" else numbered_list
+        return read(completion.text, first, cut=completion.finish_reason == "length")

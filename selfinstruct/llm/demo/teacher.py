@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from selfinstruct.llm import Completion, Request, Stage, Usage
 from selfinstruct.llm.demo import words
@@ -31,7 +32,9 @@ class DemoTeacher:
       one input with two outputs, one example twice (three of the five need an input to go wrong with);
     - an answer of several lines (3 %): cut off, with the finish reason "length".
 
-    A `max_tokens` of the request is kept to, at four characters a token, which is also how `usage` is estimated.
+    A request with a JSON schema is answered in JSON, without the flaws that JSON has no place for: chatty lines, wrong
+    numbers, and verdicts in other words. A `max_tokens` of the request is kept to, at four characters a token, which is
+    also how `usage` is estimated.
     """
 
     model = "demo"
@@ -39,7 +42,7 @@ class DemoTeacher:
     async def complete(self, request: Request) -> Completion:
         """Answer at once."""
         draw = Draw(request.digest)
-        text = _ANSWERS[request.stage](request, draw)
+        text = (_ANSWERS if request.response_format is None else _JSON_ANSWERS)[request.stage](request, draw)
         whole = text
         if request.stage != "classify" and draw.chance(0.03):
             text = text[: draw.whole(len(text) * 6 // 10, len(text) * 9 // 10)]
@@ -63,7 +66,7 @@ _CLASSIFICATION_ONLY = ("collection of classification tasks", "list of different
 def _write_instructions(request: Request, draw: Draw) -> str:
     text = request.text
     first, count = int(request.about["first"]), int(request.about["count"])
-    skills = wheel(any(phrase in text for phrase in _CLASSIFICATION_ONLY))
+    skills = _skills(text)
     alpaca = _ALPACA_TASK.search(text) is not None
     if draw.chance(0.03):
         first = draw.pick((1, first + 1, first + 10))
@@ -76,20 +79,34 @@ def _write_instructions(request: Request, draw: Draw) -> str:
     return f"{draw.pick(_GREETINGS)}\n\n{answer}" if draw.chance(0.03) else answer
 
 
+def _skills(prompt: str) -> Sequence[Skill]:
+    return wheel(any(phrase in prompt for phrase in _CLASSIFICATION_ONLY))
+
+
 _GREETINGS = ("Sure! Here are the new tasks:", "Certainly, here is the continued list.", "Of course! Here you are:")
 _CLOSINGS = ("Let me know if you would like more of them!", "I hope that these tasks are useful.")
 
 
 def _item(number: int, skills: Sequence[Skill], prompt: str, alpaca: bool, draw: Draw) -> str:
-    skill = draw.pick(skills)
-    instruction = skill.propose(draw)
     if not alpaca:
-        return f"{number}. {_flawed_instruction(instruction, prompt, draw)}"
-    given, output = _flawed_pairs(_correct_pairs(instruction, draw)[:1], draw)[0]
+        return f"{number}. {_instruction(skills, prompt, draw)}"
+    instruction, given, output = _whole_task(skills, prompt, draw)
     return (
-        f"###\n{number}. Instruction: {_flawed_instruction(instruction, prompt, draw)}\n"
+        f"###\n{number}. Instruction: {instruction}\n"
         f"{number}. Input:\n{given or '<noinput>'}\n{number}. Output:\n{output}"
     )
+
+
+def _instruction(skills: Sequence[Skill], prompt: str, draw: Draw) -> str:
+    skill = draw.pick(skills)
+    return _flawed_instruction(skill.propose(draw), prompt, draw)
+
+
+def _whole_task(skills: Sequence[Skill], prompt: str, draw: Draw) -> tuple[str, str, str]:
+    skill = draw.pick(skills)
+    instruction = skill.propose(draw)
+    given, output = _flawed_pairs(_correct_pairs(instruction, draw)[:1], draw)[0]
+    return _flawed_instruction(instruction, prompt, draw), given, output
 
 
 def _continued(answer: str, alpaca: bool) -> str:
@@ -173,23 +190,30 @@ _REASONS = {
 
 
 def _write_verdict(request: Request, draw: Draw) -> str:
-    instruction = str(request.about["instruction"])
-    known = recognise(instruction)
-    holds = known[0].is_classification if known else _ASKS_FOR_A_LABEL.search(instruction) is not None
-    verdict = "Yes" if holds else "No"
+    verdict = "Yes" if _is_classification(request) else "No"
     pattern = _flaw(_VERDICT_FLAWS, draw) or "{verdict}"
     answer = pattern.format(verdict=verdict, lower=verdict.lower(), reason=_REASONS[verdict])
     return answer if request.prompt is None else f" {answer}"
+
+
+def _is_classification(request: Request) -> bool:
+    instruction = str(request.about["instruction"])
+    known = recognise(instruction)
+    return known[0].is_classification if known else _ASKS_FOR_A_LABEL.search(instruction) is not None
 
 
 # 3) Instances.
 
 
 def _write_instances(request: Request, draw: Draw) -> str:
-    pairs = _flawed_pairs(_correct_pairs(str(request.about["instruction"]), draw), draw)
+    pairs = _pairs(request, draw)
     label_first = "Class label:" in request.text
     answer = "\n".join(_label_first(pairs) if label_first else _input_first(pairs))
     return answer if request.prompt is None else f"\n{answer}"
+
+
+def _pairs(request: Request, draw: Draw) -> list[Pair]:
+    return _flawed_pairs(_correct_pairs(str(request.about["instruction"]), draw), draw)
 
 
 _PLACEHOLDER = '(The demo teacher knows only its own tasks. A real model would answer this one: "{}")'
@@ -256,4 +280,44 @@ _ANSWERS: Mapping[Stage, Callable[[Request, Draw], str]] = {
     "instructions": _write_instructions,
     "classify": _write_verdict,
     "instances": _write_instances,
+}
+
+# 4) The same as JSON.
+
+
+def _instructions_as_json(request: Request, draw: Draw) -> str:
+    skills, numbers = _skills(request.text), range(int(request.about["count"]))
+    if "tasks" not in _wanted(request):
+        return _json({"instructions": [_instruction(skills, request.text, draw) for _ in numbers]})
+    names = ("instruction", "input", "output")
+    tasks = [_whole_task(skills, request.text, draw) for _ in numbers]
+    return _json({"tasks": [dict(zip(names, task, strict=True)) for task in tasks]})
+
+
+def _verdict_as_json(request: Request, draw: Draw) -> str:
+    return _json({"is_classification": _is_classification(request)})
+
+
+def _instances_as_json(request: Request, draw: Draw) -> str:
+    pairs = _pairs(request, draw)
+    if "label" in _wanted(request)["examples"]["items"]["properties"]:
+        return _json({"examples": [{"label": label, "input": given} for given, label in pairs]})
+    return _json({"examples": [{"input": given, "output": output} for given, output in pairs]})
+
+
+def _wanted(request: Request) -> Mapping[str, Any]:
+    """The properties of the schema."""
+    assert request.response_format is not None
+    properties: Mapping[str, Any] = request.response_format["json_schema"]["schema"]["properties"]
+    return properties
+
+
+def _json(answer: Mapping[str, Any]) -> str:
+    return json.dumps(answer, ensure_ascii=False)
+
+
+_JSON_ANSWERS: Mapping[Stage, Callable[[Request, Draw], str]] = {
+    "instructions": _instructions_as_json,
+    "classify": _verdict_as_json,
+    "instances": _instances_as_json,
 }

@@ -1,37 +1,15 @@
-"""Rows (instruction, input, output) as the records that trainers read."""
+"""Self-Instruct's prompt and completion: each row in one of the paper's 13 ways of writing it, drawn at random."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from random import Random
 
-Row = Mapping[str, str]
+from selfinstruct.export.formats.form import Read
+from selfinstruct.export.formats.rows import Record, Row, Unreadable, text_of
 
 END_OF_TEXT = "<|endoftext|>"
-
-
-def alpaca(rows: Sequence[Row]) -> list[dict[str, str]]:
-    """Stanford Alpaca's records: instruction, input, output."""
-    return [{name: row[name] for name in ("instruction", "input", "output")} for row in rows]
-
-
-def messages(rows: Sequence[Row]) -> list[dict[str, object]]:
-    """Chat records: one user turn (instruction, blank line, input) and one assistant turn."""
-    return [
-        {
-            "messages": [
-                {"role": "user", "content": _joined(row)},
-                {"role": "assistant", "content": row["output"]},
-            ]
-        }
-        for row in rows
-    ]
-
-
-def _joined(row: Row) -> str:
-    return f"{row['instruction']}\n\n{row['input']}" if row["input"] else row["instruction"]
-
 
 # The ways in which Self-Instruct writes a row as a prompt (its appendix A.3 and released code), so that the tuned model
 # depends on no single one: with an input 7, without 6. The completion starts with a space behind an "Output:" cue.
@@ -52,17 +30,18 @@ WITHOUT_INPUT = (
     "{instruction}\n\n",
     "Task: {instruction}\n\n",
 )
+_CUE = "Output:"
 _FIELD_NAME = re.compile(r"^(?:[^\W\d_][\w -]{0,30}):[ \t]*", re.MULTILINE)
 
 
-def self_instruct(rows: Sequence[Row], seed: int = 123) -> list[dict[str, str]]:
+def self_instruct(rows: Iterable[Row], seed: int = 123) -> Iterator[dict[str, str]]:
     """Self-Instruct's prompt and completion in random templates.
 
     In half of the rows whose input carries a single field name ("Text: ..."), the name is taken off and blank lines
     are closed up. Each row draws by its own id, so a row's template does not depend on the other rows. Equal records
     are written once.
     """
-    records: dict[tuple[str, str], None] = {}
+    seen = set()
     for row in rows:
         random = Random(f"{seed}/{row['id']}")
         given = row["input"].strip()
@@ -71,6 +50,20 @@ def self_instruct(rows: Sequence[Row], seed: int = 123) -> list[dict[str, str]]:
         templates = WITH_INPUT if given else WITHOUT_INPUT
         template = templates[int(random.random() * len(templates))]
         prompt = template.format(instruction=row["instruction"].strip(), input=given)
-        space = " " if prompt.endswith("Output:") else ""
-        records[prompt, f"{space}{row['output'].strip()}{END_OF_TEXT}"] = None
-    return [{"prompt": prompt, "completion": completion} for prompt, completion in records]
+        space = " " if prompt.endswith(_CUE) else ""
+        completion = f"{space}{row['output'].strip()}{END_OF_TEXT}"
+        if (prompt, completion) not in seen:
+            seen.add((prompt, completion))
+            yield {"prompt": prompt, "completion": completion}
+
+
+def read_self_instruct(record: Record) -> Read:
+    """The row of one record: what stands behind the first line of the prompt is its input."""
+    prompt, completion = text_of(record, "prompt"), text_of(record, "completion")
+    if not completion.endswith(END_OF_TEXT):
+        raise Unreadable(f"the completion does not end in {END_OF_TEXT}")
+    output = completion.removesuffix(END_OF_TEXT)
+    if prompt.endswith(_CUE):
+        prompt, output = prompt.removesuffix(_CUE), output.removeprefix(" ")
+    instruction, _, rest = prompt.strip().removeprefix("Task: ").partition("\n")
+    return [{"instruction": instruction.strip(), "input": rest.strip().removeprefix("Input: "), "output": output}]

@@ -1,0 +1,41 @@
+"""Tuning a model on a data set: `pip install 'selfinstruct[train]'`. Importing this loads no torch.
+
+settings.py   every setting, once; presets.py, those of published recipes
+data.py       the rows, and those that are held out
+encode.py     rows to token ids and labels
+models.py     opening bases, adapters, tokenizers
+methods.py    what can be trained, and its limits; modules.py, what peft has not got
+plan.py       steps, tokens, parameters and memory, before anything starts
+training.py   from a data set to a tuned model: the file to read first
+fit.py        the Trainer: checkpoints, resume, the loss curve (curve.py); trl_engine.py, the other engine
+tuned.py      the result: ask, merge (merging.py), publish (publish.py, card.py)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from selfinstruct.train.merging import merge as merge
+    from selfinstruct.train.models import load_model as load_model
+    from selfinstruct.train.settings import TrainSettings as TrainSettings
+    from selfinstruct.train.training import finetune as finetune
+    from selfinstruct.train.tuned import Tuned as Tuned
+
+_HOMES = {
+    "TrainSettings": "settings",
+    "Tuned": "tuned",
+    "finetune": "training",
+    "load_model": "models",
+    "merge": "merging",
+}
+
+__all__ = ["TrainSettings", "Tuned", "finetune", "load_model", "merge"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

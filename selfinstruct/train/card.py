@@ -1,0 +1,116 @@
+"""The model card: what a user must know of a tuned model, every sentence from its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from selfinstruct.train.curve import PICTURE, read_points
+from selfinstruct.train.training import read_record
+
+SHOWN = (
+    "method", "quantization", "lora_r", "lora_alpha", "lora_dropout", "target_modules", "epochs", "batch_size",
+    "learning_rate", "schedule", "warmup", "weight_decay", "max_length", "train_on_inputs", "seed",
+)  # fmt: skip
+
+
+def write_model_card(folder: Path) -> str:
+    """A card in Markdown with the Hub's metadata: base, data, settings, losses, and an evaluation if there is one."""
+    record = read_record(folder)
+    settings, data, result = record["settings"], record["data"], record["result"]
+    base = record["base_model"]
+    library = "transformers" if settings["method"] == "full" else "peft"
+    made = (
+        f"Tuned with selfinstruct {record['version']} on {data['trained']:,} rows of `{data['name']}` (SHA-256 "
+        f"`{data['sha256'][:16]}`), {data['held_out']:,} rows held out."
+    )
+    use = (
+        f"Prompts have the format `{settings['format']}`; the model ends its answers with "
+        f"`{record['encoding']['stop_token']}`."
+    )
+    lines = [
+        *_metadata(base, library),
+        f"# {Path(base).name}, tuned with {settings['method']}",
+        "",
+        made,
+        "",
+        "## Use",
+        "",
+        use,
+        "",
+        "```sh",
+        "selfinstruct chat THIS_FOLDER",
+        "```",
+        "",
+        "## Training",
+        "",
+        *([f"Preset `{record['preset']}`."] if record["preset"] else []),
+        f"{result['steps']:,} steps; {record['plan']['trainable']:,} of {record['plan']['parameters']:,} parameters.",
+        "",
+        "| setting | value |",
+        "|---|---|",
+        *(f"| {name} | {_said(settings[name])} |" for name in SHOWN),
+        "",
+        *_losses(folder, result),
+        *_evaluation(folder),
+        "## Data",
+        "",
+        *_data(data["name"]),
+    ]
+    return "\n".join(lines)
+
+
+def _metadata(base: str, library: str) -> list[str]:
+    named = [] if Path(base).is_absolute() else [f"base_model: {base}"]
+    return ["---", f"library_name: {library}", *named, "tags:", "- selfinstruct", "---", ""]
+
+
+def _losses(folder: Path, result: dict[str, Any]) -> list[str]:
+    said = [f"The loss fell from {_said(result['first_loss'])} to {_said(result['last_loss'])}."]
+    if result["best_validation"] is not None:
+        said.append(
+            f"The weights are those of step {result['best_step']:,}, with the lowest loss on the held-out rows: "
+            f"{_said(result['best_validation'])}."
+        )
+    picture = [f"![Loss by step]({PICTURE})", ""] if read_points(folder) and (folder / PICTURE).is_file() else []
+    return [*said, "", *picture]
+
+
+def _evaluation(folder: Path) -> list[str]:
+    """The table of an evaluation that stands beside the model."""
+    path = folder / "evaluation.json"
+    if not path.is_file():
+        return ["It was not evaluated by selfinstruct.", ""]
+    scores = orjson.loads(path.read_bytes()).get("scores", {})
+    return ["| score | value |", "|---|---:|", *(f"| {name} | {_said(value)} |" for name, value in scores.items()), ""]
+
+
+def _data(name: str) -> list[str]:
+    """The card of the data set, where it is a run on this machine."""
+    from selfinstruct.directory import SETTINGS
+
+    path = Path(name)
+    if not (path / SETTINGS).is_file():
+        return [f"`{name}`; see its own card.", ""]
+    import selfinstruct
+
+    return [
+        line.replace("# ", "### ", 1) if line.startswith("#") else line
+        for line in _body(selfinstruct.load(path).card())
+    ]
+
+
+def _body(card: str) -> list[str]:
+    """A card without the metadata of the Hub."""
+    lines = card.splitlines()
+    if lines[:1] == ["---"]:
+        lines = lines[lines.index("---", 1) + 1 :]
+    return lines
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "the method's own"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

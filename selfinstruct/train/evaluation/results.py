@@ -1,0 +1,111 @@
+"""The folder of an evaluation: every answer, every score, the table, and what was asked of whom."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from filelock import FileLock, Timeout
+
+from selfinstruct.errors import RunLocked, SettingsError
+from selfinstruct.records import InMemory, writing
+from selfinstruct.train.evaluation.table import Column
+
+ABOUT, LEDGER, PREDICTIONS, TABLE = "evaluation.json", "ledger.jsonl", "predictions.jsonl", "table.md"
+HARNESS = "lm_eval"
+LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    `columns` are the figures of each model, and of the differences of the last one to the others; `predictions` the
+    rows of predictions.jsonl; `summary` all that evaluation.json says; `table` the same for people, in Markdown.
+    """
+
+    path: Path
+    columns: Sequence[Column]
+    predictions: Sequence[Mapping[str, Any]]
+    summary: Mapping[str, Any]
+    table: str
+
+    def write(self) -> None:
+        """Write predictions.jsonl, table.md and, when the others are there, evaluation.json."""
+        records = InMemory(self.predictions, PREDICTIONS)
+        with writing(self.path / PREDICTIONS, records.schema) as write:
+            for block in records.blocks():
+                write(block)
+        write_text(self.path / TABLE, self.table)
+        write_json(self.path / ABOUT, self.summary)
+
+    def __repr__(self) -> str:
+        models = ", ".join(one.name for one in self.columns if one.less is None)
+        return f"Evaluation({str(self.path)!r}: {self.summary['questions']:,} questions to {models})"
+
+    def _repr_markdown_(self) -> str:
+        return self.table
+
+
+@contextmanager
+def opened(path: Path, settings: Mapping[str, Any]) -> Iterator[Path]:
+    """Be the only writer of the folder of an evaluation with these settings; a new one, or one to go on with.
+
+    One that has no answer yet, such as that of a mistyped model, is begun anew.
+
+    Raises:
+        SettingsError: the folder holds something else, or an evaluation with other settings.
+        RunLocked: another process is at it.
+    """
+    if path.exists() and not path.is_dir():
+        raise SettingsError(f"{path}: is a file; the results of an evaluation are a folder, choose another name")
+    held = sorted(one.name for one in path.iterdir() if one.name != LOCK) if path.is_dir() else []
+    if held and ABOUT not in held:
+        raise SettingsError(f"{path}: not empty and no evaluation (it holds {held[0]}); choose another folder")
+    path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise RunLocked(f"{path}: another process is writing here; wait for it, or choose another folder") from error
+    try:
+        answers = path / LEDGER
+        if answers.is_file() and answers.stat().st_size:
+            _check_same(path, settings)
+        else:
+            write_json(path / ABOUT, {"settings": dict(settings), "finished": False})
+        yield path
+    finally:
+        lock.release()
+
+
+def _check_same(path: Path, settings: Mapping[str, Any]) -> None:
+    try:
+        before = orjson.loads((path / ABOUT).read_bytes())["settings"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"{path / ABOUT}: not what an evaluation writes ({error}); choose another folder"
+        ) from error
+    for name, value in orjson.loads(orjson.dumps(dict(settings))).items():
+        if before.get(name) != value:
+            raise SettingsError(
+                f"{path}: holds an evaluation with {name} {before.get(name)!r}, and this one has {value!r}; choose "
+                "another folder, or give the same options to go on with it"
+            )
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    write_text(path, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)

@@ -1,0 +1,71 @@
+"""What has to be installed before anything heavy is imported, and what the heavy ones say that helps nobody."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from selfinstruct.errors import SettingsError
+
+EXTRAS = {
+    "train": ("torch", "transformers", "peft", "accelerate", "safetensors"),
+    "qlora": ("bitsandbytes",),
+    "trl": ("trl",),
+    "eval": ("nltk", "sacrebleu", "yaml"),
+    "web": ("gradio",),
+}
+
+
+def require(extra: str) -> None:
+    """Make sure that the packages of an extra are there, without importing one.
+
+    Raises:
+        SettingsError: with the line to type.
+    """
+    missing = [name for name in EXTRAS[extra] if find_spec(name) is None]
+    if missing:
+        raise SettingsError(
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed; "
+            f"type: pip install 'selfinstruct[{extra}]'"
+        )
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Without what the libraries say of each other and of what is done here on purpose, and bars only at a terminal."""
+    require("train")
+    import datasets
+    import transformers.utils.logging as of_transformers
+
+    levels = {name: logging.getLogger(name).level for name in ("transformers", "bitsandbytes")}
+    bars = of_transformers.is_progress_bar_enabled() and not sys.stderr.isatty()
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if bars:
+        of_transformers.disable_progress_bar()
+        datasets.disable_progress_bars()
+    try:
+        with warnings.catch_warnings():
+            _ignore_warnings()
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        if bars:
+            of_transformers.enable_progress_bar()
+            datasets.enable_progress_bars()
+
+
+def _ignore_warnings() -> None:
+    for module in ("transformers", "peft", "torch", "accelerate", "trl", "bitsandbytes"):
+        for category in (FutureWarning, DeprecationWarning):
+            warnings.filterwarnings("ignore", category=category, module=module)
+    warnings.filterwarnings("ignore", message="PiSSA changes the base weights")
+    # AdaLoRA gives whole layers up, which peft takes for the sign of a broken file.
+    warnings.filterwarnings("ignore", message=".*invalid shape|.*rank_pattern keys did not match")
+    # Normalisations are no linear layers, and are all that the method layer-norm trains.
+    warnings.filterwarnings("ignore", message="Unsupported layer type .*Norm")

@@ -1,0 +1,41 @@
+"""Publishing a tuned model on the Hub, without its checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selfinstruct.errors import SettingsError
+from selfinstruct.export.hub import _hub_errors, _logged_in, check_name
+from selfinstruct.train.card import write_model_card
+from selfinstruct.train.curve import LOSSES, PICTURE
+from selfinstruct.train.training import RECORD, read_record
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitInfo, HfApi
+
+FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", LOSSES, PICTURE, RECORD, "README.md")
+NOT_OURS = ("checkpoints/*", "start/*", "merged/*", "evaluation/*")
+
+
+def push_model(folder: Path, repo: str, *, private: bool = True, api: HfApi | None = None) -> CommitInfo:
+    """Upload a finished training as the model `repo` (OWNER/NAME), in one commit, its card written anew.
+
+    Raises:
+        SettingsError: the training is not finished, the name cannot be one, or nobody is logged in.
+        HubError: the Hub did not take it.
+    """
+    check_name(repo)
+    if read_record(folder)["result"] is None:
+        raise SettingsError(f"{folder}: this training has not come to its end; --resume auto goes on with it")
+    (folder / "README.md").write_text(write_model_card(folder), encoding="utf-8")
+    known = _logged_in(api)
+    with _hub_errors(repo):
+        known.create_repo(repo, repo_type="model", private=private, exist_ok=True)
+        return known.upload_folder(
+            repo_id=repo,
+            folder_path=folder,
+            allow_patterns=list(FILES),
+            ignore_patterns=list(NOT_OURS),
+            commit_message="A model tuned with selfinstruct",
+        )

@@ -1,0 +1,110 @@
+"""A chat at a terminal, side by side where there are several models; and on a pipe, a question a line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+
+from selfinstruct.errors import SettingsError
+from selfinstruct.train.chat import Chat, EndOfChatError, texts
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def run(chat: Chat, names: list[str], *, as_json: bool = False) -> None:
+    """Read questions and commands until there are no more, and show the answers."""
+    at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if at_terminal:
+        click.echo(f"{' and '.join(names)}. /help shows the commands, Ctrl-C stops an answer, Ctrl-D ends.")
+    for note in chat.notes:
+        click.echo(note, err=True)
+    in_columns = at_terminal and len(names) > 1 and find_spec("rich") is not None
+    show = _as_json if as_json else _beside if in_columns else _below
+    for line in _lines(at_terminal=at_terminal):
+        if not line.startswith("/"):
+            show(chat, names, line)
+            continue
+        try:
+            click.echo(chat.command(line), err=True)
+        except SettingsError as error:
+            click.echo(str(error), err=True)
+        except EndOfChatError:
+            return
+
+
+def _lines(*, at_terminal: bool) -> Iterator[str]:
+    """The lines of a person or of a pipe; empty ones are passed over."""
+    if not at_terminal:
+        yield from (line.strip() for line in sys.stdin if line.strip())
+        return
+    import readline  # noqa: F401 - gives input() a history and an editor
+
+    while True:
+        try:
+            line = input("> ")
+        except EOFError:
+            click.echo()
+            return
+        except KeyboardInterrupt:
+            click.echo("\n(Ctrl-D or /quit ends)")
+            continue
+        if line.strip():
+            yield line.rstrip()
+
+
+def _below(chat: Chat, names: list[str], question: str) -> None:
+    """One answer after the other as they are written, under the names of their models where there are several."""
+    last, begun = -1, False
+    with closing(chat.ask(question)) as pieces:
+        try:
+            for place, piece in pieces:
+                if place != last and len(names) > 1:
+                    click.echo(f"{chr(10) if last >= 0 else ''}[{names[place]}]")
+                begun = begun and place == last
+                text = piece if begun else piece.lstrip()
+                last, begun = place, begun or bool(text)
+                click.echo(text, nl=False)
+        except KeyboardInterrupt:
+            click.echo(" (stopped)", nl=False)
+    click.echo()
+
+
+def _as_json(chat: Chat, names: list[str], question: str) -> None:
+    answers = texts(chat.ask(question), len(names))
+    line = {"question": question, "answers": dict(zip(names, answers, strict=True))}
+    click.echo(orjson.dumps(line).decode())
+
+
+def _beside(chat: Chat, names: list[str], question: str) -> None:
+    """All answers in columns, which grow as they are written."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console, found = Console(), [""] * len(names)
+    live = Live(console=console, transient=True, vertical_overflow="ellipsis")
+    with closing(chat.ask(question)) as pieces, live:
+        try:
+            for place, piece in pieces:
+                found[place] += piece
+                live.update(_columns(names, found))
+        except KeyboardInterrupt:
+            click.echo("(stopped)", err=True)
+    console.print(_columns(names, found))
+
+
+def _columns(names: Iterable[str], found: Iterable[str]) -> Table:
+    from rich import table as tables
+    from rich.text import Text
+
+    table = tables.Table(expand=True, show_lines=False)
+    for name in names:
+        table.add_column(Text(name), ratio=1, overflow="fold")
+    table.add_row(*(Text(one.strip()) for one in found))
+    return table

@@ -1,0 +1,332 @@
+"""From a data set to a tuned model: the file to read first."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from filelock import FileLock, Timeout
+
+import selfinstruct
+from selfinstruct.errors import RunLocked, SettingsError
+from selfinstruct.train import methods
+from selfinstruct.train.curve import PICTURE, draw, read_points
+from selfinstruct.train.data import Data, Source, read_data, split
+from selfinstruct.train.encode import Encoder, EncodeReport, Example, prompts
+from selfinstruct.train.extras import quiet_libraries, require
+from selfinstruct.train.plan import Plan, batches, plan, world_rank, world_size
+from selfinstruct.train.presets import preset as preset_settings
+from selfinstruct.train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from selfinstruct.train.tuned import Tuned
+
+RECORD = "training.json"
+LOCK = ".lock"
+LIBRARIES = ("torch", "transformers", "peft", "accelerate", "trl", "bitsandbytes")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that stands before the first weight is read: the encoded rows, the plan, and what became of the data."""
+
+    base: str
+    settings: TrainSettings
+    preset: str | None
+    data: Data
+    tokenizer: Any
+    encoder: Encoder
+    examples: Sequence[Example]
+    held_out: Sequence[Example]
+    report: EncodeReport
+    plan: Plan
+    load_dtype: str
+    autocast: str | None
+
+
+def finetune(
+    dataset: Source,
+    base: str | os.PathLike[str] | None,
+    output: str | os.PathLike[str],
+    *,
+    preset: str | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    merge: bool = False,
+    progress: bool | None = None,
+    **settings: Any,
+) -> Tuned:
+    """Tune `base` on a data set into the folder `output`, and return what can be asked, merged and published.
+
+    `dataset` is a run, a `datasets.Dataset`, records in memory, or the path or Hub id of a set in any format that
+    `selfinstruct import` reads. The settings are those of `TrainSettings`; they override those of the `preset`.
+    `resume="auto"` goes on from the last whole checkpoint, to the bit where the machine computes the same way twice, or
+    begins where there is none; a path names another checkpoint. What is not given then comes from training.json.
+    `merge` also writes the merged model to output/merged.
+
+    >>> tuned = finetune("runs/first", "Qwen/Qwen3-0.6B", "adapters/first")  # doctest: +SKIP
+    >>> tuned.ask("Name three uses of a brick.")  # doctest: +SKIP
+
+    Raises:
+        SettingsError: the data, the base or the settings cannot be used, together or alone.
+        RunError: the training came to no end, such as a loss of NaN.
+    """
+    from selfinstruct.train.tuned import Tuned
+
+    folder = Path(output)
+    begun = read_record(folder) if resume and (folder / RECORD).is_file() else None
+    prepared = prepare(dataset, base, preset=preset, merge=merge, begun=begun, **settings)
+    # The checks of the folder are those of the first process; the others meet it in the first collective call.
+    if _is_first():
+        _check_folder(folder, prepared, resume)
+    with _locked(folder):
+        if not _is_finished(folder):
+            _train(prepared, folder, resume, progress)
+    tuned = Tuned(folder)
+    if merge and _is_first() and not tuned.merged_path.exists():
+        tuned.merge()
+    return tuned
+
+
+@quiet_libraries()
+def prepare(
+    dataset: Source,
+    base: str | os.PathLike[str] | None,
+    *,
+    preset: str | None = None,
+    merge: bool = False,
+    begun: Mapping[str, Any] | None = None,
+    **given: Any,
+) -> Prepared:
+    """Read and encode the data and plan the training; nothing is written and no weight is read.
+
+    What is not given is as in the record of a training that was `begun`.
+
+    Raises:
+        SettingsError: the data, the base or the settings cannot be used, together or alone.
+    """
+    before = begun["settings"] if begun else {}
+    settings = TrainSettings().updated({**before, **preset_settings(preset), **given})
+    base = base or (begun["base_model"] if begun else None)
+    if base is None:
+        raise SettingsError("which model is to be tuned? Name a folder or an id of the Hub: --base Qwen/Qwen3-0.6B")
+    require("train")
+    if settings.quantization != "none":
+        require("qlora")
+    if settings.engine == "trl":
+        require("trl")
+    methods.find(settings.method)
+    batches(settings)
+    from selfinstruct.train.models import device_of, load_config, load_tokenizer, precision
+
+    place = str(Path(base).resolve()) if Path(base).is_dir() else os.fspath(base)
+    config = load_config(place)
+    methods.check(settings, seq2seq=config.is_encoder_decoder, merge=merge)
+    if settings.fsdp and device_of(settings.device) == "cpu":
+        raise SettingsError("accelerate shards over GPUs only, and would copy here without a word; add --no-fsdp")
+    load_dtype, autocast = precision(settings)
+    data = read_data(dataset)
+    tokenizer = load_tokenizer(place)
+    encoder = Encoder(
+        prompts(tokenizer, settings.format),
+        max_length=settings.max_length,
+        train_on_inputs=settings.train_on_inputs,
+        seq2seq=config.is_encoder_decoder,
+    )
+    rows, held = split(data.rows, settings.validation, max_rouge=settings.validation_max_rouge, seed=settings.seed)
+    if settings.early_stop is not None and not held:
+        raise SettingsError("no row could be held out to stop early by; set --validation higher, or leave --early-stop")
+    examples, report = encoder.encode(rows, max_dropped=settings.max_dropped)
+    held_out = encoder.encode(held, max_dropped=settings.max_dropped)[0] if held else []
+    made = plan(place, config, examples, len(held_out), settings, load_dtype)
+    preset = preset or (begun["preset"] if begun else None)
+    return Prepared(
+        place, settings, preset, data, tokenizer, encoder, examples, held_out, report, made, load_dtype, autocast
+    )
+
+
+def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | None, progress: bool | None) -> None:
+    """Load the base, put the method on it, train, and save what was learnt and how."""
+    import transformers
+
+    from selfinstruct.train.fit import fit, last_checkpoint
+    from selfinstruct.train.models import load_base
+
+    settings = prepared.settings
+    checkpoint = (last_checkpoint(folder) if resume == "auto" else Path(resume)) if resume else None
+    if _is_first():
+        write_record(folder, record(prepared))
+    transformers.set_seed(settings.seed)  # the adapter is drawn before the trainer sets it
+    model = load_base(
+        prepared.base,
+        dtype=prepared.load_dtype,
+        device=settings.device,
+        quantization=settings.quantization,
+        double_quantization=settings.double_quantization,
+    )
+    model = methods.apply(model, settings, steps=prepared.plan.steps)
+    start = methods.keep_start(model, folder, settings)
+    begun = time.monotonic()
+    trainer = fit(
+        model,
+        prepared.tokenizer,
+        prepared.examples,
+        prepared.held_out,
+        settings,
+        folder,
+        autocast=prepared.autocast,
+        resume=checkpoint,
+        progress=progress,
+    )
+    if settings.method == "full" or settings.fsdp:  # shards are gathered by all processes together
+        trainer.save_model(str(folder))
+    if _is_first():
+        if settings.method != "full" and not settings.fsdp:
+            methods.save(model, folder, settings, start=start)
+        prepared.tokenizer.save_pretrained(folder)
+        _finish(prepared, folder, trainer, seconds=time.monotonic() - begun)
+
+
+def _finish(prepared: Prepared, folder: Path, trainer: Any, *, seconds: float) -> None:
+    """The curve as a picture, the card, and the record, which says last that the training is done."""
+    from selfinstruct.train.card import write_model_card
+
+    points = read_points(folder)
+    draw(points, folder / PICTURE, f"{prepared.settings.method} on {Path(prepared.base).name}")
+    losses = [one.loss for one in points if one.loss is not None]
+    held = [(one.validation, one.step) for one in points if one.validation is not None]
+    steps = trainer.state.global_step
+    result = {
+        "steps": steps,
+        "first_loss": losses[0] if losses else None,
+        "last_loss": losses[-1] if losses else None,
+        "best_validation": min(held)[0] if held else None,
+        "best_step": min(held)[1] if held else None,
+        "seconds": round(seconds, 3),
+        "peak_bytes": peak_memory(),
+    }
+    write_record(folder, {**record(prepared), "result": result})
+    (folder / "README.md").write_text(write_model_card(folder), encoding="utf-8")
+
+
+def record(prepared: Prepared) -> dict[str, Any]:
+    """What training.json says of a training before its result is known."""
+    return {
+        "version": selfinstruct.__version__,
+        "libraries": {name: version(name) for name in LIBRARIES if _installed(name)},
+        "base_model": prepared.base,
+        "preset": prepared.preset,
+        "settings": prepared.settings.to_dict(),
+        "processes": world_size(),
+        "data": {
+            "name": prepared.data.name,
+            "rows": len(prepared.data.rows),
+            "sha256": prepared.data.digest,
+            "trained": len(prepared.examples),
+            "held_out": len(prepared.held_out),
+        },
+        "encoding": prepared.report.to_dict(),
+        "plan": prepared.plan.to_dict(),
+        "result": None,
+    }
+
+
+def write_record(folder: Path, facts: dict[str, Any]) -> None:
+    """Write training.json, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{RECORD}"
+    temporary.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    os.replace(temporary, folder / RECORD)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The contents of training.json.
+
+    Raises:
+        SettingsError: no training was begun in this folder.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        raise SettingsError(f"{folder}: no training here (there is no {RECORD})")
+    facts: dict[str, Any] = orjson.loads(path.read_bytes())
+    return facts
+
+
+def peak_memory() -> int:
+    """The most bytes that this process has held: of the GPU where it uses one, else of main memory."""
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return int(torch.cuda.max_memory_allocated())
+    import resource
+    import sys
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _check_folder(folder: Path, prepared: Prepared, resume: str | os.PathLike[str] | None) -> None:
+    """Make sure that a training may begin in this folder, or that the one that is there is the same.
+
+    Raises:
+        SettingsError: the folder holds something else, or a training that this one does not go on with.
+    """
+    if not (folder / RECORD).is_file():
+        if folder.exists() and (not folder.is_dir() or any(one.name != LOCK for one in folder.iterdir())):
+            raise SettingsError(f"{folder}: is not empty and holds no training; choose another --output")
+        return
+    if resume is None:
+        raise SettingsError(
+            f"{folder}: holds a training already; --resume auto goes on with it, or choose another folder"
+        )
+    before = read_record(folder)
+    now = record(prepared)
+    changed = TrainSettings(**before["settings"]).changed_in(prepared.settings)
+    changed += [name for name in ("base_model", "data", "processes") if before[name] != now[name]]
+    if changed:
+        name = changed[0]
+        was, given = (facts["settings"].get(name, facts.get(name)) for facts in (before, now))
+        raise SettingsError(
+            f"{folder}: {name} was {was!r} when this training was begun and is {given!r} now; give it as it was, or "
+            "train into another folder"
+        )
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Be the only training that writes here; the processes of one training are one.
+
+    Raises:
+        RunLocked: another one is at it.
+    """
+    if not _is_first():
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise RunLocked(f"{folder}: another training is writing here; wait for it, or stop it") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _is_finished(folder: Path) -> bool:
+    return (folder / RECORD).is_file() and read_record(folder)["result"] is not None
+
+
+def _is_first() -> bool:
+    return world_rank() == 0
+
+
+def _installed(name: str) -> bool:
+    return find_spec(name) is not None

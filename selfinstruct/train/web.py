@@ -1,0 +1,121 @@
+"""The same chat in a browser: a panel for each model, in a page that is served here and asks for nothing elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from selfinstruct.train.answer import Decoding
+from selfinstruct.train.chat import NO_ANSWER, Chat, Exchange, Speaker
+from selfinstruct.train.extras import require
+
+Messages = list[dict[str, Any]]
+
+MOST_TOKENS = 4096
+SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
+MONO = ("ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
+
+
+def page(speakers: Sequence[Speaker], names: Sequence[str], decoding: Decoding, system: str = "") -> Any:
+    """A `gradio.Blocks` with a panel for each speaker, the settings below, and the API name `ask`.
+
+    The panels hold the conversations, so every visitor has their own; `ask` takes question, system message,
+    temperature, longest answer and the panels, and gives the panels while the answers grow.
+    """
+    require("web")
+    import gradio as gr
+
+    def ask(question: str, system: str, temperature: float, max_tokens: float, *panels: Messages) -> Iterator[Any]:
+        drawn = replace(decoding, temperature=temperature, max_new_tokens=int(max_tokens))
+        for shown in answers(speakers, drawn, system, question, panels):
+            yield "", *shown
+
+    with gr.Blocks(analytics_enabled=False, title=f"{' and '.join(names)} - selfinstruct", fill_height=True) as made:
+        with gr.Row(scale=1):
+            panels = [
+                gr.Chatbot(label=name, height="65vh", buttons=["copy"], feedback_options=None, allow_tags=False)
+                for name in names
+            ]
+        with gr.Row():
+            question = gr.Textbox(
+                placeholder="Ask something; Enter sends it.", show_label=False, container=False, scale=6, autofocus=True
+            )
+            send = gr.Button("Send", variant="primary", min_width=80)
+            stop = gr.Button("Stop", min_width=80)
+            clear = gr.Button("New talk", min_width=80)
+        with gr.Accordion("Settings", open=False):
+            first = gr.Textbox(system, label="System message", lines=2)
+            with gr.Row():
+                heat = gr.Slider(0, 2, decoding.temperature, step=0.05, label="Temperature (0: the most likely words)")
+                most = gr.Slider(1, MOST_TOKENS, decoding.max_new_tokens, step=1, label="Longest answer, tokens")
+        notes = [note for one in speakers for note in one.notes(system or "?")]
+        if notes:
+            gr.Markdown("\n".join(f"- {note}" for note in notes))
+        given = [question, first, heat, most, *panels]
+        shown = [question, *panels]
+        asking = [
+            question.submit(ask, given, shown, api_name="ask", concurrency_id="models", concurrency_limit=1),
+            send.click(ask, given, shown, api_visibility="private", concurrency_id="models", concurrency_limit=1),
+        ]
+        stop.click(None, cancels=asking, api_visibility="private")
+        clear.click(lambda: [[] for _ in panels], None, panels, cancels=asking, api_visibility="private")
+    return made
+
+
+def answers(
+    speakers: Sequence[Speaker], decoding: Decoding, system: str, question: str, panels: Sequence[Messages]
+) -> Iterator[list[Messages]]:
+    """The panels with the question in each, again and again as the answers in them grow."""
+    if not question.strip():
+        yield [list(panel) for panel in panels]
+        return
+    chat = Chat(speakers, decoding, system.strip())
+    chat.said = [_exchanges(panel) for panel in panels]
+    shown: list[Messages] = [[*panel, {"role": "user", "content": question}] for panel in panels]
+    yield shown
+    texts = [""] * len(speakers)
+    with closing(chat.ask(question)) as pieces:
+        for place, piece in pieces:
+            texts[place] += piece
+            grown = [
+                [*panel, {"role": "assistant", "content": text}] if text else panel
+                for panel, text in zip(shown, texts, strict=True)
+            ]
+            yield grown
+
+
+def launch(made: Any, *, host: str = "127.0.0.1", port: int | None = None, wait: bool = True) -> str:
+    """Serve the page and return its address; only this machine can reach it unless `host` says otherwise."""
+    import gradio as gr
+
+    theme = gr.themes.Base(font=SANS, font_mono=MONO)
+    _, url, _ = made.queue().launch(
+        server_name=host,
+        server_port=port,
+        share=False,
+        quiet=True,
+        prevent_thread_lock=not wait,
+        theme=theme,
+        footer_links=[],
+    )
+    return str(url)
+
+
+def _exchanges(panel: Messages) -> tuple[Exchange, ...]:
+    """What a panel holds, as pairs; a question that got no answer is left out."""
+    texts = [(one["role"], _text(one["content"])) for one in panel]
+    return tuple(
+        Exchange(asked, told)
+        for (role, asked), (next_role, told) in pairwise(texts)
+        if (role, next_role) == ("user", "assistant") and not told.startswith(NO_ANSWER)
+    )
+
+
+def _text(content: Any) -> str:
+    """The text of a message, which the browser sends back as a list of parts."""
+    if isinstance(content, str):
+        return content
+    return "".join(part if isinstance(part, str) else str(part.get("text", "")) for part in content)

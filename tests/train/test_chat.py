@@ -1,0 +1,288 @@
+"""Talking with models: what they remember, what they are told, and how it looks on a pipe and at a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("torch")
+
+import tiny
+from adapters import adapter, peft_is_behind
+from click.testing import CliRunner
+
+from selfinstruct.commands.chat import command
+from selfinstruct.errors import EndpointFailed, SettingsError
+from selfinstruct.testing import FaultServer
+from selfinstruct.train import terminal
+from selfinstruct.train.answer import Decoding, open_local
+from selfinstruct.train.chat import Chat, EndOfChatError, EndpointSpeaker, Exchange, LocalSpeaker, Talk, speaker
+from selfinstruct.train.endpoint import Endpoint, named_endpoint
+from selfinstruct.train.named import Means, labels, name_models, open_models
+
+pytestmark = peft_is_behind
+
+GREEDY = Decoding(max_new_tokens=12)
+
+
+class Parrot:
+    """A speaker that says what it was told, and how much was said before."""
+
+    def __init__(self, name="parrot", pieces=3):
+        self.name, self.pieces, self.closed, self.seeds = name, pieces, False, []
+
+    def notes(self, system):
+        return [f"{self.name}: squawks"]
+
+    def reply(self, talk, decoding):
+        self.seeds.append(decoding.seed)
+        try:
+            for _ in range(self.pieces):
+                yield f"{talk.question} {len(talk.before)}{talk.system} "
+        finally:
+            self.closed = True
+
+
+class Mute(Parrot):
+    """A speaker whose endpoint is gone."""
+
+    def reply(self, talk, decoding):
+        raise EndpointFailed("gone")
+        yield
+
+
+@pytest.fixture(scope="module")
+def llama(tiny_llama):
+    """The tiny LLaMA in the format that it was taught in."""
+    return open_local(tiny_llama, format="plain")
+
+
+@pytest.fixture(scope="module")
+def tuned(tiny_llama, tmp_path_factory):
+    """The folder of an adapter on it."""
+    return str(adapter(tmp_path_factory.mktemp("adapters") / "tuned", tiny_llama))
+
+
+def said(chat, question):
+    found = [""] * len(chat.speakers)
+    for place, piece in chat.ask(question):
+        found[place] += piece
+    return [one.strip() for one in found]
+
+
+def test_each_speaker_remembers_its_own_answers():
+    """Two models in one talk must not read each other's answers as their own."""
+    chat = Chat([Parrot("a", 1), Parrot("b", 2)], GREEDY)
+    assert said(chat, "one") == ["one 0", "one 0 one 0"]
+    assert said(chat, "two") == ["two 1", "two 1 two 1"]
+    assert chat.said[1] == (Exchange("one", "one 0 one 0"), Exchange("two", "two 1 two 1"))
+    assert chat.speakers[0].seeds == [0, 1]  # a repeated question is drawn anew
+
+
+def test_a_speaker_that_fails_leaves_the_others_alone():
+    """An endpoint that is down is told of in its place, is not remembered, and does not end the chat."""
+    chat = Chat([Mute("down"), Parrot("up", 1)], GREEDY)
+    assert said(chat, "hello") == ["[no answer: gone]", "hello 0"]
+    assert chat.said == [(), (Exchange("hello", "hello 0"),)]
+
+
+def test_an_answer_that_was_stopped_is_remembered_as_far_as_it_came():
+    """The next question may be about what stands on the screen."""
+    parrot = Parrot()
+    pieces = Chat([parrot], GREEDY)
+    asking = pieces.ask("go on")
+    next(asking)
+    asking.close()
+    assert parrot.closed
+    assert pieces.said == [(Exchange("go on", "go on 0"),)]
+
+
+def test_commands_change_the_talk():
+    """What is set is in force for the next question; a value that cannot be is told of and changes nothing."""
+    chat = Chat([Parrot("a", 1)], GREEDY)
+    said(chat, "one")
+    assert "be kind" in chat.command("/system be kind")
+    assert said(chat, "two") == ["two 0be kind"]
+    assert chat.command("/temperature 0.5") == "temperature 0.5"
+    assert chat.command("/max-tokens 7") == "answers of up to 7 tokens"
+    assert (chat.decoding.temperature, chat.decoding.max_new_tokens) == (0.5, 7)
+    for wrong in ("/temperature hot", "/temperature 9", "/max-tokens 0", "/sing"):
+        with pytest.raises(SettingsError):
+            chat.command(wrong)
+    assert (chat.decoding.temperature, chat.decoding.max_new_tokens) == (0.5, 7)
+    chat.command("/reset")
+    assert said(chat, "three") == ["three 0be kind"]
+    with pytest.raises(EndOfChatError):
+        chat.command("/quit")
+
+
+TALK = Talk("And snow?", (Exchange("What is grass like?", "It is green."),), "Be brief.")
+
+
+def test_a_chat_template_gets_the_whole_talk(tiny_llama):
+    """Roles, order and system message as the tokenizer's own template writes them, and its cue for the answer."""
+    local = replace(open_local(tiny_llama, format="plain"), format="chat", tokenizer=tiny.byte_level())
+    ids = LocalSpeaker(local)._ids(TALK)
+    assert local.tokenizer.decode(ids) == (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat is grass like?<|im_end|>\n"
+        "<|im_start|>assistant\nIt is green.<|im_end|>\n<|im_start|>user\nAnd snow?<|im_end|>\n<|im_start|>assistant\n"
+    )
+    sly = LocalSpeaker(local)._ids(Talk("Say <|im_end|> twice."))
+    assert sly.count(local.tokenizer.convert_tokens_to_ids("<|im_end|>")) == 1
+    assert LocalSpeaker(local).notes("Be brief.") == []
+
+
+def test_a_format_with_turns_gets_them_as_in_training(llama):
+    """Between two turns stands what training put there: the end of the answer, and the next question."""
+    local = replace(llama, format="guanaco")
+    speaks = LocalSpeaker(local)
+    text = local.tokenizer.decode(speaks._ids(replace(TALK, system="")))
+    before, _, after = text.partition("It is green.")
+    assert "What is grass like?" in before
+    assert "And snow?" in after
+    assert after.rstrip().endswith("Assistant:")
+    from selfinstruct.train.encode import MASKED, Encoder
+
+    row = {**replace(TALK, system="").row, "id": "1"}
+    row["turns"][-1]["content"] = "It is white."
+    (example,), _ = Encoder(local.prompts, 1000).encode([row])
+    last = max(at for at, label in enumerate(example.labels) if label == MASKED) + 1
+    assert example.input_ids[:last] == speaks._ids(replace(TALK, system=""))
+
+
+def test_a_format_without_turns_says_so_and_asks_the_question_alone(llama):
+    """A model that forgets must not look as if it did not understand."""
+    speaks = LocalSpeaker(llama)
+    assert speaks.notes("Be brief.") == [
+        f"{llama.name}: the format plain has no turns, so each question stands alone",
+        f"{llama.name}: the format plain has no place for a system message",
+    ]
+    alone = "".join(speaks.reply(Talk("What is it like?\n\nsnow"), GREEDY))
+    assert "".join(speaks.reply(replace(TALK, question="What is it like?\n\nsnow"), GREEDY)) == alone
+    assert alone.strip() == "It is white."
+
+
+def test_a_talk_that_has_grown_too_long_says_what_to_do(llama):
+    """Beyond its positions a model writes noise; the way on is in the message."""
+    with pytest.raises(SettingsError, match="/reset begins anew"):
+        list(LocalSpeaker(llama).reply(Talk("word " * 300), GREEDY))
+
+
+def test_an_endpoint_gets_the_whole_talk():
+    """Roles and order over the wire, through the client of all commands, a transient fault survived."""
+    with FaultServer(lambda _: "It is white.", faults=["500"]) as server:
+        speaks = EndpointSpeaker(Endpoint("any", server.base_url))
+        assert list(speaks.reply(TALK, Decoding(max_new_tokens=9, temperature=0.5))) == ["It is white."]
+    body = server.requests[-1]
+    assert [one["role"] for one in body["messages"]] == ["system", "user", "assistant", "user"]
+    assert (body["messages"][-1]["content"], body["temperature"], body["max_tokens"]) == ("And snow?", 0.5, 9)
+    with pytest.raises(SettingsError, match="needs the chat API"):
+        speaker(Endpoint("any", server.base_url, api="completions"))
+
+
+def test_names_stand_for_models(tiny_llama, tuned):
+    """NAME@URL is an endpoint, a name with --base-url too, "base" the adapter's own base, anything else is local."""
+    assert named_endpoint("a/b") is None
+    assert named_endpoint("me@work") is None
+    assert named_endpoint("gpt@http://localhost:1/v1") == Endpoint("gpt", "http://localhost:1/v1")
+    named = name_models(tuned, ["base", "gpt@https://host/v1"], Means(api_key_env="KEY"))
+    assert list(named) == [str(tiny_llama), "gpt", tuned]
+    assert named["gpt"].api_key_env == "KEY"
+    assert name_models("gpt", [], Means(base_url="http://localhost:1/v1"))["gpt"].base_url == "http://localhost:1/v1"
+    for wrong in ("gpt@http://", "@http://host/v1", "gpt@http://me:secret@host/v1"):
+        with pytest.raises(SettingsError):
+            named_endpoint(wrong)
+    assert labels([str(tiny_llama), "gpt", tuned]) == {str(tiny_llama): "llama", "gpt": "gpt", tuned: "tuned"}
+
+
+def test_the_base_of_any_adapter_is_known(tmp_path):
+    """Adapters of our own kinds name their base, too, though they cannot be switched off."""
+    (tmp_path / "selfinstruct_adapter.json").write_text('{"base_model_name_or_path": "owner/base"}')
+    assert list(name_models(str(tmp_path), ["base"], Means())) == ["owner/base", str(tmp_path)]
+
+
+def test_base_and_adapter_are_opened_once(tiny_llama, tuned):
+    """Side by side they take the memory of one model, and speak the format of the tuned one."""
+    base, own = open_models(name_models(tuned, [str(tiny_llama)], Means()), Means())
+    assert base.model is own.model
+    assert base.turn is own.turn
+    assert (base.adapted, own.adapted) == (False, True)
+    assert base.format == own.format == "plain"
+
+
+def test_a_pipe_gives_an_answer_for_each_line(tuned, tiny_llama):
+    """Questions and commands on stdin, answers alone on stdout, the rest on stderr; /quit ends."""
+    words = [tuned, "--compare", "base", "--temperature", "0", "--max-new-tokens", "12"]
+    lines = "What is it like?\n\n/temperature 7\n/reset\n/quit\nWhat is it like?\n"
+    done = CliRunner().invoke(command, words, input=lines, standalone_mode=False)
+    assert done.return_value == 0, done.exception
+    names = [line for line in done.stdout.splitlines() if line.startswith("[")]
+    assert names == ["[tuned]", "[llama]"]
+    assert "It is" in done.stdout
+    assert "--temperature lies between 0 and 2" in done.stderr
+    as_json = CliRunner().invoke(command, [*words, "--json"], input="What is it like?\n", standalone_mode=False)
+    answers = json.loads(as_json.stdout)["answers"]
+    assert list(answers) == ["tuned", "llama"]
+    assert answers["llama"].startswith("It is")
+
+
+def test_columns_hold_all_answers(monkeypatch, capsys):
+    """At a terminal the answers stand beside each other, with no mark-up read out of them."""
+    monkeypatch.setenv("COLUMNS", "60")
+    terminal._beside(Chat([Parrot("left", 1), Mute("right")], GREEDY), ["left", "right"], "[bold]hi")
+    out = capsys.readouterr().out
+    assert any("left" in line and "right" in line for line in out.splitlines())
+    assert "[bold]hi 0" in out
+    assert "[no answer: gone]" in out
+
+
+def test_ctrl_c_ends_an_answer_and_not_the_chat(monkeypatch, capsys):
+    """The first Ctrl-C stops the model that is writing; the next question is read."""
+
+    class Interrupted(Parrot):
+        def reply(self, talk, decoding):
+            yield "half an "
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("one\ntwo\n"))
+    chat = Chat([Interrupted("a")], GREEDY)
+    terminal.run(chat, ["a"])
+    assert capsys.readouterr().out == "half an  (stopped)\nhalf an  (stopped)\n"
+    assert chat.said == [(Exchange("one", "half an"), Exchange("two", "half an"))]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are a matter of POSIX")
+def test_at_a_real_terminal_two_models_stand_side_by_side(tuned):
+    """The whole command at a pseudo-terminal: a prompt, columns, /quit."""
+    pexpect = pytest.importorskip("pexpect")
+    program = "from selfinstruct.commands.chat import command; command()"
+    words = ["-W", "ignore", "-c", program, tuned, "--compare", "base", "--max-new-tokens", "12"]
+    child = pexpect.spawn(sys.executable, words, dimensions=(40, 100), encoding="utf-8", timeout=120)
+    child.expect("tuned and llama")
+    child.expect("> ")
+    child.sendline("What is it like?")
+    child.expect("tuned.*llama.*It is")
+    child.expect("> ")
+    child.sendline("/quit")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_a_missing_package_is_one_line(tmp_path):
+    """Without the extra the command says what to type."""
+    program = (
+        "import sys; sys.modules['gradio'] = None\n"
+        "from importlib import util; found = util.find_spec\n"
+        "util.find_spec = lambda name, *more: None if name == 'gradio' else found(name, *more)\n"
+        "import selfinstruct.train.extras as extras; extras.find_spec = util.find_spec\n"
+        "from selfinstruct.commands.chat import command\n"
+        "command.main(['nothing', '--web'], standalone_mode=False)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "pip install 'selfinstruct[web]'" in done.stderr.splitlines()[-1]

@@ -1,0 +1,269 @@
+"""From a data set to a tuned model: what is written, what is refused, and going on to the bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytest.importorskip("torch")
+
+import datasets
+import safetensors.torch
+import tiny
+import torch
+
+import selfinstruct
+from selfinstruct.errors import RunError, RunLocked, SettingsError
+from selfinstruct.train import Tuned, finetune
+from selfinstruct.train.answer import Decoding, open_local
+from selfinstruct.train.training import RECORD, prepare, read_record, write_record
+
+QUICK = {"format": "plain", "batch_size": 16, "micro_batch": 8, "log_every": 1, "lora_r": 8, "learning_rate": 5e-3}
+
+
+@pytest.fixture(scope="module")
+def straight(tiny_llama, tmp_path_factory):
+    """A training of 18 steps with dropout and validation, a checkpoint every 6."""
+    folder = tmp_path_factory.mktemp("straight") / "tuned"
+    return finetune(
+        tiny.shifted(), tiny_llama, folder, **QUICK, epochs=9, validation=0.25, save_every=6, keep_checkpoints=9
+    )
+
+
+def test_the_folder_says_how_it_was_made(straight, tiny_llama):
+    """training.json, the curve as lines and as a picture, a card, the adapter and its tokenizer."""
+    record = straight.record
+    assert record["base_model"] == str(tiny_llama)
+    assert record["data"]["rows"] == 48
+    assert (record["data"]["trained"], record["data"]["held_out"]) == (36, 12)
+    assert record["plan"]["steps"] == record["result"]["steps"] == 27
+    assert record["version"] == selfinstruct.__version__
+    assert record["libraries"].keys() >= {"torch", "transformers", "peft"}
+    names = {path.name for path in straight.path.iterdir()}
+    assert names >= {
+        "adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "losses.jsonl", "losses.png", "README.md",
+        RECORD,
+    }  # fmt: skip
+    assert (straight.path / "losses.png").read_bytes().startswith(b"\x89PNG")
+    assert [point.step for point in straight.losses if point.loss is not None] == list(range(1, 28))
+    assert [point.step for point in straight.losses if point.validation is not None] == [6, 12, 18, 24, 27]
+    assert "lora on" in repr(straight)
+
+
+def test_it_answers_and_stops(straight):
+    """Nine in ten answers of the tuned model end by themselves, and most are what it was taught."""
+    model = open_local(straight.path)
+    rows = tiny.shifted()
+    answers = dict(model.answer_all([model.ids(row) for row in rows], Decoding(max_new_tokens=24)))
+    assert sum(answer.stopped for answer in answers.values()) >= 0.9 * len(rows)
+    assert sum(answers[at].text == row["output"] for at, row in enumerate(rows)) >= 0.8 * len(rows)
+    assert straight.ask(rows[0]["instruction"], rows[0]["input"]) == answers[0].text
+
+
+def test_held_out_rows_share_no_instruction_with_trained_ones(tiny_llama):
+    """Near-duplicates on both sides would make the validation a memory test."""
+    prepared = prepare(tiny.shifted(), tiny_llama, **QUICK, validation=0.25)
+    decode = prepared.tokenizer.decode
+    sides = [{decode(one.input_ids).split("\n")[0] for one in side} for side in (prepared.examples, prepared.held_out)]
+    assert len(sides[1]) == 1
+    assert not sides[0] & sides[1]
+
+
+def test_the_best_checkpoint_is_kept(tiny_llama, tmp_path):
+    """A rate that ruins the model late: the weights are those of the best validation, not of the end."""
+    tuned = finetune(
+        tiny.shifted(), tiny_llama, tmp_path / "tuned", **{**QUICK, "learning_rate": 0.05}, schedule="constant",
+        epochs=6, validation=0.25, evaluate_every=3, max_grad_norm=0,
+    )  # fmt: skip
+    validations = {point.step: point.validation for point in tuned.losses if point.validation is not None}
+    result = tuned.record["result"]
+    assert result["best_validation"] == min(validations.values()) == validations[result["best_step"]]
+    best = tuned.path / "checkpoints" / f"checkpoint-{result['best_step']}"
+    saved, kept = (safetensors.torch.load_file(path / "adapter_model.safetensors") for path in (tuned.path, best))
+    assert all(torch.equal(saved[name], one) for name, one in kept.items())
+
+
+def test_it_stops_early(tiny_llama, tmp_path):
+    """After validations in a row without a gain; here none can gain."""
+    tuned = finetune(
+        tiny.shifted(), tiny_llama, tmp_path / "tuned", **{**QUICK, "learning_rate": 1e-30}, epochs=50, validation=0.25,
+        evaluate_every=2, early_stop=2,
+    )  # fmt: skip
+    assert tuned.record["result"]["steps"] <= 8
+
+
+def cut_back(folder, to, step):
+    """The folder as it stood when the checkpoint of a step had just been written."""
+    shutil.copytree(folder, to)
+    for path in to.iterdir():
+        if path.name not in ("checkpoints", RECORD):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for checkpoint in (to / "checkpoints").iterdir():
+        if int(checkpoint.name.split("-")[1]) > step:
+            shutil.rmtree(checkpoint)
+    write_record(to, {**read_record(to), "result": None})
+
+
+def weights(folder):
+    (path,) = folder.glob("*.safetensors")
+    return safetensors.torch.load_file(path)
+
+
+def assert_same(resumed, straight):
+    assert resumed.losses == straight.losses
+    before, after = weights(straight.path), weights(resumed.path)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], one) for name, one in after.items())
+
+
+def test_resume_is_exact(straight, tiny_llama, tmp_path):
+    """Dropout, order, optimizer, rate, best checkpoint and curve: to the bit what the straight run has."""
+    cut_back(straight.path, tmp_path / "tuned", 12)
+    assert_same(finetune(tiny.shifted(), None, tmp_path / "tuned", resume="auto"), straight)
+
+
+@pytest.mark.parametrize("method", ["adalora", "pissa", "houlsby", "prefix", "full"])
+def test_resume_is_exact_by_other_methods(method, tiny_llama, tmp_path):
+    """Each has state of its own: ranks, a changed base, modules of ours, virtual tokens, all weights."""
+    straight = finetune(
+        tiny.shifted(), tiny_llama, tmp_path / "straight", **QUICK, method=method, epochs=6, validation=0.25,
+        save_every=4, keep_checkpoints=9,
+    )  # fmt: skip
+    cut_back(straight.path, tmp_path / "resumed", 8)
+    assert_same(finetune(tiny.shifted(), None, tmp_path / "resumed", resume="auto"), straight)
+
+
+def test_a_killed_training_goes_on_to_the_same_end(tiny_llama, tmp_path):
+    """kill -9 between two checkpoints; what stands half written is passed over."""
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in tiny.shifted()))
+    settings = {**QUICK, "epochs": 40.0, "validation": 0.0, "save_every": 20}
+    given = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "selfinstruct", "train", data, "--base", tiny_llama, "-o", killed, *given],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    until = time.monotonic() + 120
+    while not (killed / "checkpoints" / "checkpoint-40" / "complete").is_file() and process.poll() is None:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, process.stderr.read()
+    process.stderr.close()
+    assert read_record(killed)["result"] is None
+    torn = killed / "checkpoints" / "checkpoint-119"
+    torn.mkdir()
+    (torn / "adapter_model.safetensors").write_bytes(b"half")
+    resumed = finetune(data, None, killed, resume="auto")
+    assert not torn.exists()
+    straight = finetune(data, tiny_llama, tmp_path / "straight", **settings)
+    assert_same(resumed, straight)
+
+
+def test_a_finished_training_is_not_done_again(straight):
+    """The same command, to be on the safe side: nothing happens, and the result is there."""
+    before = (straight.path / "adapter_model.safetensors").stat().st_mtime_ns
+    again = finetune(tiny.shifted(), None, straight.path, resume="auto")
+    assert again.record == straight.record
+    assert (straight.path / "adapter_model.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_training_is_not_written_over(straight, tiny_llama):
+    """Without --resume the folder has to be new."""
+    with pytest.raises(SettingsError, match="holds a training already; --resume auto goes on"):
+        finetune(tiny.shifted(), tiny_llama, straight.path, **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [({"learning_rate": 1e-4}, "learning_rate was 0.005"), ({"seed": 1}, "seed was 42"), ({}, "data")],
+)
+def test_a_changed_setting_is_named_at_resume(straight, tiny_llama, change, name):
+    """Going on with other numbers or rows would give a model that no command describes."""
+    rows = tiny.shifted() if change else tiny.rows()
+    with pytest.raises(SettingsError, match=name):
+        finetune(rows, None, straight.path, resume="auto", **change)
+
+
+def test_a_strange_folder_is_left_alone(tiny_llama, tmp_path):
+    """Somebody's files are no place for a model."""
+    (tmp_path / "letter.txt").write_text("Dear")
+    with pytest.raises(SettingsError, match="is not empty and holds no training"):
+        finetune(tiny.shifted(), tiny_llama, tmp_path, **QUICK)
+
+
+def test_one_training_writes_at_a_time(tiny_llama, tmp_path):
+    """The second gets a clear error instead of half of the first one's checkpoints."""
+    from filelock import FileLock
+
+    (tmp_path / "tuned").mkdir()
+    with FileLock(tmp_path / "tuned" / ".lock"), pytest.raises(RunLocked, match="another training"):
+        finetune(tiny.shifted(), tiny_llama, tmp_path / "tuned", **QUICK)
+
+
+def test_a_loss_of_nan_ends_it(tiny_llama, tmp_path):
+    """Hours of NaN are not a training; the message says what to try."""
+    broken = shutil.copytree(tiny_llama, tmp_path / "broken")
+    held = safetensors.torch.load_file(broken / "model.safetensors")
+    held["model.norm.weight"].fill_(float("nan"))
+    safetensors.torch.save_file(held, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(RunError, match="the loss is nan at step 1; try a lower --learning-rate"):
+        finetune(tiny.shifted(), broken, tmp_path / "tuned", **QUICK, epochs=1, validation=0)
+
+
+def test_data_come_in_many_shapes(tiny_llama, tmp_path):
+    """A run, a `datasets.Dataset`, records of another format, a file: the same rows give the same examples."""
+    rows = tiny.shifted()
+    file = tmp_path / "rows.json"
+    file.write_text(json.dumps([{name: row[name] for name in ("instruction", "input", "output")} for row in rows]))
+    chats = [
+        {
+            "messages": [
+                {"role": "user", "content": f"{row['instruction']}\n\n{row['input']}"},
+                {"role": "assistant", "content": row["output"]},
+            ]
+        }
+        for row in rows
+    ]
+    found = [
+        prepare(source, tiny_llama, **QUICK, validation=0).examples
+        for source in (rows, datasets.Dataset.from_list(rows), file, chats)
+    ]
+    assert all(one == found[0] for one in found[1:])
+    run = selfinstruct.generate(tmp_path / "run", model="demo", num_tasks=20, progress=False)
+    plain = {**QUICK, "max_dropped": 1.0}
+    assert len(prepare(run, tiny_llama, **plain).examples) == len(prepare(run.path, tiny_llama, **plain).examples) > 15
+
+
+def test_the_plan_is_what_happens(straight, tiny_llama):
+    """Steps, rows, tokens and trained parameters before and after are the same."""
+    prepared = prepare(tiny.shifted(), tiny_llama, **QUICK, epochs=9, validation=0.25)
+    assert prepared.plan.to_dict() == straight.record["plan"]
+    trained = sum(one.numel() for one in weights(straight.path).values())
+    assert prepared.plan.trainable == trained
+    assert prepared.plan.tokens == 9 * sum(len(one.input_ids) for one in prepared.examples)
+    assert prepared.plan.parameters == sum(
+        one.numel() for one in safetensors.torch.load_file(tiny_llama / "model.safetensors").values()
+    )
+
+
+def test_a_missing_base_is_asked_for():
+    """With an example of what to type."""
+    with pytest.raises(SettingsError, match="--base Qwen"):
+        prepare(tiny.shifted(), None)
+
+
+def test_an_unfinished_training_opens_as_one(straight, tmp_path):
+    """And is not taken for a result."""
+    cut_back(straight.path, tmp_path / "tuned", 6)
+    assert "not finished" in repr(Tuned(tmp_path / "tuned"))
+    with pytest.raises(SettingsError, match="no training here"):
+        Tuned(tmp_path)

@@ -1,0 +1,97 @@
+"""The chat in a browser, asked through the client that Gradio itself ships; web_scenario.py serves and asks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("gradio")
+
+from adapters import adapter, peft_is_behind
+
+from selfinstruct.errors import SettingsError
+from selfinstruct.train import web
+from selfinstruct.train.answer import Decoding
+
+pytestmark = peft_is_behind
+
+
+@pytest.fixture(scope="module")
+def seen(tiny_llama, tmp_path_factory):
+    """What a client saw of three pages."""
+    tuned = adapter(tmp_path_factory.mktemp("adapters") / "tuned", tiny_llama)
+    words = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("web_scenario.py")), str(tuned)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_two_models_answer_in_two_panels(seen):
+    """Base and adapter on one model, over HTTP, piece by piece, at an address of this machine alone."""
+    models = seen["models"]
+    assert models["url"].startswith("http://127.0.0.1:")
+    assert models["cleared"] == ""
+    assert models["one_model"]
+    for asked, (role, told) in models["panels"]:
+        assert asked == ["user", "What is it like?"]
+        assert role == "assistant"
+        assert told
+    assert models["steps"] > 3
+
+
+def test_the_settings_and_the_panels_reach_the_models(seen):
+    """Each visitor's panels are the memory: what they hold is what the model is told was said."""
+    first, second, other = seen["echo"]["panels"]
+    assert first[-1] == ["assistant", "0 be kind one 0.5 7"]
+    assert second[-1] == ["assistant", "1  two 0 9"]
+    assert len(second) == 4
+    assert other == [["user", "three"], ["assistant", "0  three 0 9"]]
+
+
+def test_stopping_in_the_browser_stops_the_model(seen):
+    """A pressed Stop must not leave the model writing for nobody."""
+    assert seen["slow"] == {"begun": True, "closed": True}
+
+
+def test_the_page_asks_for_nothing_elsewhere(seen):
+    """No fonts, scripts or counters of other hosts: it works without the internet, and tells nobody."""
+    assert seen["echo"]["elsewhere"] == []
+    assert "system-ui" in seen["echo"]["theme"]
+    assert "http" not in seen["echo"]["theme"].replace("http://www.w3.org", "")
+
+
+def test_an_empty_question_asks_nobody():
+    """Enter in an empty box changes nothing."""
+    panel = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    assert list(web.answers([], Decoding(), "", "  ", [panel])) == [[panel]]
+
+
+def test_a_failure_in_a_panel_is_not_taken_for_an_answer():
+    """What stands in the place of an answer that never came is not told to the model as its own words."""
+    panel = [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "[no answer: gone]"},
+        {"role": "user", "content": "b"},
+        {"role": "assistant", "content": [{"type": "text", "text": "c"}]},
+    ]
+
+    class Counts:
+        name = "counts"
+
+        def reply(self, talk, decoding):
+            yield " ".join(one.told for one in talk.before)
+
+    *_, (shown,) = web.answers([Counts()], Decoding(), "", "d", [panel])
+    assert shown[-1] == {"role": "assistant", "content": "c"}
+
+
+def test_without_gradio_the_line_to_type_is_said(monkeypatch):
+    """A missing extra is no ImportError."""
+    monkeypatch.setattr("selfinstruct.train.extras.find_spec", lambda _: None)
+    with pytest.raises(SettingsError, match=r"pip install 'selfinstruct\[web\]'"):
+        web.page([], [], Decoding())

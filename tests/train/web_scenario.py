@@ -1,0 +1,109 @@
+"""A web server and its client in a process of their own, because Gradio leaves sockets and loops open at its end.
+
+Prints what the client saw as JSON; test_web.py looks at it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import threading
+import time
+from urllib.request import urlopen
+
+from gradio_client import Client
+
+from selfinstruct.train.answer import Decoding
+from selfinstruct.train.chat import speaker
+from selfinstruct.train.named import Means, name_models, open_models
+from selfinstruct.train.web import launch, page
+
+
+class Slow:
+    """A speaker that writes for ever, until it is stopped."""
+
+    name = "slow"
+
+    def __init__(self):
+        self.begun, self.closed = threading.Event(), threading.Event()
+
+    def notes(self, system):
+        return []
+
+    def reply(self, talk, decoding):
+        try:
+            while True:
+                yield f"{talk.question} {len(talk.before)} "
+                self.begun.set()
+                time.sleep(0.02)
+        finally:
+            self.closed.set()
+
+
+class Echo(Slow):
+    """A speaker that tells what it was given."""
+
+    name = "echo"
+
+    def reply(self, talk, decoding):
+        yield f"{len(talk.before)} {talk.system} "
+        yield f"{talk.question} {decoding.temperature:g} {decoding.max_new_tokens}"
+
+
+def served(*speakers):
+    made = page(speakers, [one.name for one in speakers], Decoding(max_new_tokens=12))
+    return launch(made, wait=False)
+
+
+def client(url):
+    return Client(url, verbose=False, analytics_enabled=False)
+
+
+def shown(panel):
+    return [(one["role"], "".join(part["text"] for part in one["content"])) for one in panel]
+
+
+def two_models(tuned):
+    base, own = (speaker(one) for one in open_models(name_models(tuned, ["base"], Means()), Means()))
+    url = served(own, base)
+    job = client(url).submit("What is it like?", "", 0.0, 12, [], [], api_name="/ask")
+    cleared, *panels = job.result(timeout=60)
+    return {
+        "url": url,
+        "cleared": cleared,
+        "panels": [shown(panel) for panel in panels],
+        "steps": len(job.outputs()),
+        "one_model": base.model.model is own.model.model,
+    }
+
+
+def settings_and_memory():
+    url = served(Echo())
+    visitor = client(url)
+    _, first = visitor.predict("one", "be kind", 0.5, 7, [], api_name="/ask")
+    _, second = visitor.predict("two", "", 0.0, 9, first, api_name="/ask")
+    _, other = client(url).predict("three", "", 0.0, 9, [], api_name="/ask")
+    with urlopen(url) as response:
+        content = response.read().decode()
+    with urlopen(f"{url}theme.css") as response:
+        theme = response.read().decode()
+    loaded = re.findall(r"<(?:script|link|iframe)[^>]*(?:src|href)=[\"'](https?://[^\"']*)", content)
+    return {
+        "panels": [shown(panel) for panel in (first, second, other)],
+        "elsewhere": [one for one in loaded if not one.startswith(url)],
+        "theme": theme,
+    }
+
+
+def stopped():
+    slow = Slow()
+    job = client(served(slow)).submit("go", "", 0.0, 9, [], api_name="/ask")
+    begun = slow.begun.wait(30)
+    job.cancel()
+    return {"begun": begun, "closed": slow.closed.wait(30)}
+
+
+if __name__ == "__main__":
+    found = {"models": two_models(sys.argv[1]), "echo": settings_and_memory(), "slow": stopped()}
+    sys.stdout.write(json.dumps(found) + "\n")
