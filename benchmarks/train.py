@@ -58,6 +58,8 @@ def prepare(folder: Path) -> None:
 
 def ours(folder: Path) -> tuple[float, float]:
     """Seconds and the last loss of `finetune`."""
+    import transformers
+
     from selfinstruct.train.fit import fit
     from selfinstruct.train.methods import apply
     from selfinstruct.train.models import load_base
@@ -65,6 +67,7 @@ def ours(folder: Path) -> tuple[float, float]:
 
     rows = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
     model = load_base(folder / "base")
+    transformers.set_seed(42)
     begun = time.perf_counter()
     prepared = encode(
         rows, folder / "base", max_length=LENGTH, batch_size=BATCH, micro_batch=MICRO, max_steps=STEPS, validation=0,
@@ -80,7 +83,7 @@ def trl(folder: Path) -> tuple[float, float]:
     """The same with SFTTrainer as its documentation shows it: columns prompt and completion, a peft configuration."""
     import datasets
     from peft import LoraConfig
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
     from trl import SFTConfig, SFTTrainer
 
     from selfinstruct.export.formats import template
@@ -89,6 +92,7 @@ def trl(folder: Path) -> tuple[float, float]:
     rows = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
     model = AutoModelForCausalLM.from_pretrained(folder / "base")
     tokenizer = AutoTokenizer.from_pretrained(folder / "base")
+    set_seed(42)
     begun = time.perf_counter()
     data = datasets.Dataset.from_list(
         [{"prompt": alpaca.prompt(row), "completion": alpaca.answer(row)} for row in rows]
@@ -116,7 +120,9 @@ def measure(side: str, folder: Path) -> dict[str, float]:
     """One run of a side in a process of its own."""
     made = subprocess.run(
         [sys.executable, __file__, "--side", side, "--folder", str(folder)],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True,
+        # One thread: on a machine with other work two wait for each other, and the noise is larger than the figures.
+        env={"OMP_NUM_THREADS": "1", **os.environ, "HF_HUB_OFFLINE": "1"},
     )  # fmt: skip
     found: dict[str, float] = json.loads(made.stdout.splitlines()[-1])
     return found

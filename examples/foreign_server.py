@@ -20,6 +20,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import selfinstruct as si
 
@@ -104,19 +105,19 @@ def _wait_until_up(url: str, process: subprocess.Popen[bytes], patience: float) 
     raise RuntimeError(f"the server did not come up (status {process.poll()})")
 
 
-def run_against_it(folder: Path) -> si.Run:
-    """Make the model, start the server, and generate until the run saturates."""
-    model = folder / "tiny"
-    make_tiny_model(model)
-    with serve(model, folder / "server.log") as url:
-        return si.generate(
-            folder / "run", model=str(model), base_url=url, num_tasks=20, max_tokens=24, classify_max_tokens=8,
-            instance_max_tokens=24, saturation_window=12, concurrency=4, progress=False,
-        )  # fmt: skip
+def run_against(url: str, model: Path, folder: Path, **options: Any) -> si.Run:
+    """Generate until the run saturates, with answers of a few tokens."""
+    return si.generate(
+        folder, model=str(model), base_url=url, num_tasks=20, max_tokens=24, classify_max_tokens=8,
+        instance_max_tokens=24, saturation_window=12, concurrency=4, progress=False, **options,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
-        finished = run_against_it(Path(temporary))
+        here = Path(temporary)
+        make_tiny_model(here / "tiny")
+        with serve(here / "tiny", here / "server.log") as address:
+            finished = run_against(address, here / "tiny", here / "run")
         print(finished, "exit status", finished.exit_status)
-        print((Path(temporary) / "run" / "ledger.jsonl").read_text(encoding="utf-8").splitlines()[0])
+        print((here / "run" / "ledger.jsonl").read_text(encoding="utf-8").splitlines()[0])

@@ -27,14 +27,13 @@ from selfinstruct.filters import Filter, judge
 from selfinstruct.instances import Furnished, InstanceStage, StageSettings, furnish_at_once, rejected_piece
 from selfinstruct.ledger import Recorded
 from selfinstruct.llm import Completion, Request
-from selfinstruct.llm.limits import RANKS, Slots, Stopped
+from selfinstruct.llm.limits import DRAIN_SECONDS, RANKS, Slots, Stopped
 from selfinstruct.methods import Method
 from selfinstruct.pool import Pool
 from selfinstruct.settings import Settings
 from selfinstruct.tasks import Candidate, Rejected, Task
 
 HEAD_START = 4
-DRAIN_SECONDS = 60.0
 RECALLED_AT_ONCE = 50
 # Until there is something to judge by, this share of the tasks that an answer is asked for is taken to be kept.
 EXPECTED_SHARE = 0.5
@@ -85,6 +84,7 @@ class Bootstrap:
         self.settings, self.method, self.rules, self.pool = settings, method, rules, pool
         self.llm, self.slots = llm, slots
         self.stopped: str | None = None
+        self.patience = DRAIN_SECONDS
         self.done = 0
         self._stage, self._on_change = stage, on_change
         self._sampling = StageSettings.of(settings, "", method.sampling)
@@ -110,7 +110,7 @@ class Bootstrap:
         Raises:
             EndpointFailed, DiskFull, ...: whatever a request failed with; `result` holds what there was before.
         """
-        patience = DRAIN_SECONDS
+        patience = self.patience
         try:
             while self.done < self.settings.num_tasks and self.stopped is None:
                 self._admit_answers()

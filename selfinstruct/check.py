@@ -98,9 +98,9 @@ def _distinct(setup: Setup) -> Iterator[tuple[str, ...]]:
 
 async def _checked(setup: Setup, stages: tuple[str, ...]) -> Checked:
     settings = setup.settings
-    timed = replace(settings, timeout=min(settings.timeout, LONGEST_SECONDS))
+    timed = replace(settings, timeout=min(settings.timeout, LONGEST_SECONDS), batch=False)
     setup = replace(setup, stored=replace(setup.stored, settings=timed))
-    llm: Any = teacher(setup, lambda: None, Slots(1))
+    llm: Any = teacher(setup, lambda: None, Slots(1), os.devnull)
     request = _request(setup, stages[0])
     begun = time.monotonic()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -21,6 +22,12 @@ from selfinstruct.prompts import Prompts, load_templates
 from selfinstruct.settings import STAGES, Settings, scope_of
 from selfinstruct.tasks import PACKAGED_SEEDS, Task, packaged_seeds, read_seeds, tasks_from
 from selfinstruct.text import TOKENIZERS
+
+JOURNAL = "batches.jsonl"
+BATCH_IN_FLIGHT = 50_000
+BATCH_LOOKAHEAD = 0.75
+# A job of a few requests would take as long as one of thousands.
+LIVE_BELOW = 20
 
 
 @dataclass
@@ -96,6 +103,9 @@ def _said(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _begun(given: dict[str, Any], own_filters: Sequence[Filter]) -> Setup:
     method, seeds = given.get("method", "self-instruct"), given.get("seeds")
+    if given.get("batch"):
+        # The more may be under way unseen, the fewer jobs have to wait for one another.
+        given.setdefault("lookahead", BATCH_LOOKAHEAD)
     for name in ("prompts", "from_run"):
         if name in given:
             given[name] = str(getattr(given[name], "path", given[name]))
@@ -228,11 +238,11 @@ def default_rules(settings: Settings) -> list[Filter]:
     ]
 
 
-def teacher(setup: Setup, save: Callable[[], None], slots: Slots) -> LLM:
+def teacher(setup: Setup, save: Callable[[], None], slots: Slots, folder: str | os.PathLike[str]) -> LLM:
     """The models behind the settings, one for each stage: the demo teacher, a local model, or endpoints.
 
     `save` is called when the first answers have taught something about a server; it is in `setup.stored` then. `slots`
-    follow what the endpoints stand.
+    follow what the endpoints stand. Batch jobs are remembered in `folder`, the run directory.
     """
     settings, built = setup.settings, {}
     rooms = _Rooms(slots)
@@ -242,18 +252,38 @@ def teacher(setup: Setup, save: Callable[[], None], slots: Slots) -> LLM:
         model, urls, keys = settings.endpoint(stage)
         kind = model if not urls and (model == "demo" or str(model).startswith("hf:")) else (urls, keys)
         if kind not in built:
-            built[kind] = _model(settings, str(model), urls, keys, settled, rooms)
+            built[kind] = _model(settings, str(model), urls, keys, settled, rooms, Path(folder))
         models[stage] = built[kind]
     return models["instructions"] if len(built) == 1 else ByStage(models)
 
 
 def _model(
-    settings: Settings, model: str, urls: Sequence[str], keys: Sequence[str], settled: Any, rooms: _Rooms
+    settings: Settings,
+    model: str,
+    urls: Sequence[str],
+    keys: Sequence[str],
+    settled: Any,
+    rooms: _Rooms,
+    folder: Path,
 ) -> LLM:
-    if model == "demo" and not urls:
-        from selfinstruct.llm.demo import DemoTeacher
+    if not urls and (model == "demo" or model.startswith("hf:")):
+        if settings.batch:
+            raise SettingsError(f"--batch needs a provider with a Batch API; {model!r} runs on this machine")
+        rooms.of_one_more()(settings.concurrency)
+        return _model_here(model)
+    if settings.batch:
+        from selfinstruct.llm.batch import BatchClient
 
-        return DemoTeacher()
+        rooms.of_one_more()(BATCH_IN_FLIGHT)
+        return BatchClient(
+            urls,
+            keys,
+            journal=folder / JOURNAL,
+            timeout=settings.timeout,
+            settled=settled[0],
+            on_settled=settled[1],
+            live_below=LIVE_BELOW,
+        )
     from selfinstruct.llm.openai import OpenAIClient
 
     return OpenAIClient(
@@ -269,6 +299,17 @@ def _model(
         on_room=rooms.of_one_more(),
         pause=rooms.slots.pause,
     )
+
+
+def _model_here(model: str) -> LLM:
+    """A model in this process."""
+    if model == "demo":
+        from selfinstruct.llm.demo import DemoTeacher
+
+        return DemoTeacher()
+    from selfinstruct.llm.local import LocalModel
+
+    return LocalModel(model)
 
 
 def _settled(setup: Setup, save: Callable[[], None]) -> tuple[Any, Callable[[], None]]:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.bootstrap import Bootstrap
@@ -20,8 +21,8 @@ from selfinstruct.ledger import Ledger, Recorded
 from selfinstruct.llm import LLM
 from selfinstruct.llm.budget import Metered, budget_of
 from selfinstruct.llm.limits import Slots
-from selfinstruct.llm.retry import Retrying
-from selfinstruct.prepare import Setup, prepare, teacher
+from selfinstruct.llm.retry import BREAKER_REFUSALS, Retrying
+from selfinstruct.prepare import BATCH_IN_FLIGHT, JOURNAL, Setup, prepare, teacher
 from selfinstruct.progress import Progress
 from selfinstruct.replay import to_run
 from selfinstruct.run import Run
@@ -126,16 +127,17 @@ class Session:
             planned = prepare(directory, options, filters)
             budget_of(planned.settings)
             if llm is None:
-                teacher(planned, lambda: None, Slots(1))
+                teacher(planned, lambda: None, Slots(1), path)
         with directory.locked():
             setup = prepare(directory, options, filters)
-            slots = Slots(setup.settings.concurrency)
-            own = teacher(setup, lambda: directory.write_settings(setup.stored), slots) if llm is None else None
+            slots = Slots(BATCH_IN_FLIGHT if setup.settings.batch else setup.settings.concurrency)
+            own = teacher(setup, lambda: directory.write_settings(setup.stored), slots, path) if llm is None else None
             directory.write(setup.stored, [*setup.seeds, *setup.carried], setup.protected)
             with Ledger(directory.ledger_path) as ledger:
                 session = cls(directory, setup, ledger, own if llm is None else llm, slots, progress)
                 session._close = getattr(own, "close", None)  # a model of the user's is theirs to close
                 session._announce_changes()
+                session._announce_jobs()
                 try:
                     yield session
                 except EndpointFailed as error:
@@ -152,12 +154,14 @@ class Session:
         metered = Metered(
             self._llm, self._ledger, budget, on_exhausted=lambda: self.stop("budget"), stopping=slots.closed.is_set
         )
-        retrying = Retrying(metered, slots, settings.give_up, deadline=settings.deadline)
+        patient = inf if settings.batch else BREAKER_REFUSALS
+        retrying = Retrying(metered, slots, settings.give_up, deadline=settings.deadline, refusals=patient)
         recorded = Recorded(retrying, self._ledger, self._versions, on_recall=retrying.answered)
         bar = Progress(self.probe or settings.num_tasks, self._progress, lambda: budget.prices.cost(self._ledger.tally))
         self._growing = growing = Bootstrap(
             settings, setup.method, setup.rules, setup.pool(), setup.stage(), recorded, slots, self._seen(bar)
         )
+        growing.patience = metered.patience
         if self._stop_early:
             growing.stop(self._stop_early)
         if self.probe is not None:
@@ -179,7 +183,8 @@ class Session:
 
     def interrupt(self, reason: str) -> None:
         """Stop because somebody asks for it."""
-        logger.warning("stopping: waiting for the answers in flight (again to stop at once)")
+        if self._growing is None or self._growing.patience:
+            logger.warning("stopping: waiting for the answers in flight (again to stop at once)")
         self.stop(reason)
 
     def stop(self, reason: str) -> None:
@@ -219,6 +224,19 @@ class Session:
         stages = {"instances"} | ({"classify"} if any(name.startswith("classify") for name in changed) else set())
         again = sum(key.partition("/")[0] in stages for key in self._ledger)
         logger.warning("%s changed: up to %s calls of the run are made again", ", ".join(changed), f"{again:,}")
+
+    def _announce_jobs(self) -> None:
+        """Say that answers wait at the provider, where this sitting does not collect them."""
+        path = self._directory.path / JOURNAL
+        if self._setup.settings.batch or not path.exists():
+            return
+        from selfinstruct.llm.jobs import Journal
+
+        if waiting := Journal(path).unanswered(self._ledger):
+            logger.warning(
+                "%s requests of this run are in batch jobs and may be paid for; go on with --batch to collect them",
+                f"{waiting:,}",
+            )
 
     def _versions(self) -> str:
         return f" (begun with selfinstruct {self._setup.stored.version}, this is {version('selfinstruct')})"

@@ -18,8 +18,9 @@ RECENT = 200
 class Sum:
     """Calls and tokens of one stage.
 
-    `attempts` are tries that brought no usage; their tokens, at the worst case, are in `uncertain_prompt_tokens` and
-    `uncertain_completion_tokens`, not in the others. `seconds` is the time that the answers took, added up.
+    The `batched` ones are those of the tokens that came from batch jobs, at half the price. `attempts` are tries that
+    brought no usage; their tokens, at the worst case, are the `uncertain` ones and not in the others. `seconds` is the
+    time that the answers took, added up.
     """
 
     calls: int = 0
@@ -29,6 +30,9 @@ class Sum:
     completion_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    batched_prompt_tokens: int = 0
+    batched_cached_tokens: int = 0
+    batched_completion_tokens: int = 0
     uncertain_prompt_tokens: int = 0
     uncertain_completion_tokens: int = 0
     seconds: float = 0.0
@@ -76,6 +80,10 @@ class Tally:
                 stage.completion_tokens += usage["completion_tokens"]
                 stage.cached_tokens += usage.get("cached_tokens", 0)
                 stage.reasoning_tokens += usage.get("reasoning_tokens", 0)
+                if usage.get("batched"):
+                    stage.batched_prompt_tokens += usage["prompt_tokens"]
+                    stage.batched_cached_tokens += usage.get("cached_tokens", 0)
+                    stage.batched_completion_tokens += usage["completion_tokens"]
             self._timed(stage, entry)
 
     def _timed(self, stage: Sum, entry: Entry) -> None:
@@ -87,6 +95,10 @@ class Tally:
             if self.last is None or received > self.last:
                 self.last = received
             self.recent.append(received)
+
+    def under_way(self, key: str) -> Tokens:
+        """What is counted for a try of this key that is about to be sent, or was when its process died."""
+        return self._under_way.get(key, {})
 
     @property
     def rate(self) -> float | None:

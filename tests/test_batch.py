@@ -71,7 +71,7 @@ def test_requests_become_one_job_and_get_their_answers(tmp_path):
     with BatchServer(shout) as server:
         found = collect(server, tmp_path, ask(*WORDS, sampling={"temperature": 0.5}))
     assert texts(found) == SHOUTED
-    assert (found[0].finish_reason, found[0].usage, found[0].model) == ("stop", Usage(39, 6), "m")
+    assert (found[0].finish_reason, found[0].usage, found[0].model) == ("stop", Usage(39, 6, batched=1), "m")
     assert sizes(server) == [8]
     assert server.live == []
     assert server.jobs[0][0]["body"] == {

@@ -292,9 +292,17 @@ def test_a_cost_without_a_price_is_unknown_and_one_without_tokens_is_not():
     assert prices.cost(tally) == pytest.approx(600 * 2e-6 + 400 * 1e-6 + 100 * 8e-6)
     tally.add(Entry("b", "d", "answer", {"stage": "classify"}, usage={"prompt_tokens": 1, "completion_tokens": 1}))
     assert prices.cost(tally) is None
-    assert Prices({**prices.stages, "classify": PRICE}).discounted(0.5).cost(tally) == pytest.approx(
-        0.5 * (0.0024 + 10e-6)
-    )
+
+
+def test_batch_jobs_cost_half():
+    """Live and batch may follow one another in a run, so each answer says how it came."""
+    tally = Tally()
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "cached_tokens": 400}
+    tally.add(Entry("a", "d", "answer", {"stage": "classify"}, usage=usage))
+    live = PRICES.cost(tally)
+    assert live == pytest.approx(600 * 2e-6 + 400 * 1e-6 + 100 * 8e-6)
+    tally.add(Entry("b", "d", "answer", {"stage": "classify"}, usage={**usage, "batched": 1}))
+    assert PRICES.cost(tally) == pytest.approx(1.5 * live)
 
 
 def test_the_run_shows_its_cost(tmp_path):

@@ -28,6 +28,8 @@ def _option(field: Field[Any], owner: type) -> Callable[[Any], Any]:
     keywords: dict[str, Any] = {"help": field.metadata["help"], "default": None}
     if kind is bool:
         keywords["is_flag"] = True
+        if field.metadata["scope"] == "free":  # a resumed run may turn it off again
+            names[0] += f"/--no-{names[0].removeprefix('--')}"
     elif choices:
         keywords["type"] = click.Choice(choices)
     elif not repeated:

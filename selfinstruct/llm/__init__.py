@@ -71,13 +71,14 @@ class Usage:
     """Tokens that the server counted.
 
     `cached_tokens` are those of the prompt that it had read before and charges less for; `reasoning_tokens` are those
-    of the completion that it does not show.
+    of the completion that it does not show. `batched` is 1 where the answer came from a batch job, at half the price.
     """
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    batched: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,10 @@ class Completion:
 class LLM(Protocol):
     """A language model.
 
-    Three more methods are optional. `answered(request)` is told of each request whose answer comes from the ledger, so
+    More is optional. `answered(request)` is told of each request whose answer comes from the ledger, so
     that a resumed run knows what has worked before. `worst_case(request)` is the `Usage` that one try cannot pass, for
-    a budget. `async close()` gives connections back.
+    a budget. `patience` is how many seconds a run that stops waits for what is in flight. `async close()` gives
+    connections back.
 
     Raises:
         TransientFailure: another try may succeed; it is made, with growing waits.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -132,7 +133,11 @@ class BatchEndpoint(OpenAIClient):
         response = row.get("response") or {}
         status, body = response.get("status_code"), response.get("body")
         if status == 200:
-            return completion_of(body) or TransientFailure(self._masked(f"HTTP 200 without an answer in it: {body}"))
+            completion = completion_of(body)
+            if completion is None:
+                return TransientFailure(self._masked(f"HTTP 200 without an answer in it: {body}"))
+            usage = completion.usage
+            return replace(completion, usage=usage and replace(usage, batched=1))
         if not isinstance(status, int) or not 400 <= status < 600:
             why = row.get("error") or {}
             told = why.get("message") or why.get("code") if isinstance(why, dict) else why

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from selfinstruct.errors import EndpointFailed, RequestRefused, SettingsError, TransientFailure
 from selfinstruct.ledger import Entry, Ledger, about, told
 from selfinstruct.llm import LLM, Completion, Request, Usage
-from selfinstruct.llm.limits import Stopped
+from selfinstruct.llm.limits import DRAIN_SECONDS, Stopped
 from selfinstruct.llm.prices import Prices, prices_of
 from selfinstruct.settings import Settings
 from selfinstruct.tally import Sum
@@ -36,17 +36,19 @@ class Budget:
         """Whether there is a cap at all."""
         return self.max_cost is not None or self.max_tokens is not None
 
-    def allows(self, ledger: Ledger, stage: str, worst: Usage) -> bool:
-        """Whether a try may be sent on top of what the ledger holds, open tries included."""
-        tokens = worst.prompt_tokens + worst.completion_tokens
-        if self.max_tokens is not None and ledger.tally.total.bound + tokens > self.max_tokens:
+    def allows(self, ledger: Ledger, request: Request, worst: Usage) -> bool:
+        """Whether a try may be sent on top of what the ledger holds, open tries of others included."""
+        before = ledger.tally.under_way(request.key)
+        prompt = worst.prompt_tokens - before.get("prompt_tokens", 0)
+        completion = worst.completion_tokens - before.get("completion_tokens", 0)
+        if self.max_tokens is not None and ledger.tally.total.bound + prompt + completion > self.max_tokens:
             return False
         if self.max_cost is None:
             return True
-        price, spent = self.prices.stages[stage], self.prices.cost(ledger.tally)
+        price, spent = self.prices.stages[request.stage], self.prices.cost(ledger.tally)
         assert price is not None
         assert spent is not None
-        more = Sum(uncertain_prompt_tokens=worst.prompt_tokens, uncertain_completion_tokens=worst.completion_tokens)
+        more = Sum(uncertain_prompt_tokens=prompt, uncertain_completion_tokens=completion)
         return spent + price.of(more) <= self.max_cost
 
 
@@ -82,6 +84,7 @@ class Metered:
         self._on_exhausted, self._stopping = on_exhausted, stopping
         self._bound: Callable[[Request], Usage] = getattr(llm, "worst_case", None) or worst_case
         self.answered = getattr(llm, "answered", lambda _: None)
+        self.patience = getattr(llm, "patience", DRAIN_SECONDS)
         self._under_way = 0
         self._settled = asyncio.Event()
 
@@ -103,7 +106,8 @@ class Metered:
             self._brought_nothing(request, str(error) or "not sent", billed=False)
             raise
         except BaseException as error:
-            self._brought_nothing(request, f"{type(error).__name__} while it was under way", billed=True)
+            if self.patience:  # a batch job goes on without us, and its answer will be collected
+                self._brought_nothing(request, f"{type(error).__name__} while it was under way", billed=True)
             raise
         finally:
             self._under_way -= 1
@@ -114,7 +118,7 @@ class Metered:
 
     async def _allowed(self, request: Request) -> None:
         """Wait until the budget allows the try, and write it down before anything is sent."""
-        while not self._budget.allows(self._ledger, request.stage, worst := self._bound(request)):
+        while not self._budget.allows(self._ledger, request, worst := self._bound(request)):
             if self._stopping():
                 raise Stopped
             if not self._under_way:

@@ -7,6 +7,8 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
+# How long a run that stops waits for what is in flight, unless its model says otherwise.
+DRAIN_SECONDS = 60.0
 # Instances first, then verdicts, then new instructions: what is begun is finished before more is begun.
 RANKS = {"instances": 0, "classify": 1, "instructions": 2, "judge": 3, "answer": 3}
 

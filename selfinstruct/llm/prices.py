@@ -13,6 +13,7 @@ from selfinstruct.tally import Sum, Tally
 logger = logging.getLogger("selfinstruct")
 
 SAMPLE = 1000
+BATCH_DISCOUNT = 0.5
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,14 @@ class Price:
     source: str
 
     def of(self, spent: Sum) -> float:
-        """What these tokens cost in USD; tries without usage at their worst case."""
-        fresh = spent.prompt_tokens - spent.cached_tokens + spent.uncertain_prompt_tokens
-        written = spent.completion_tokens + spent.uncertain_completion_tokens
-        return fresh * self.input + spent.cached_tokens * self.cached + written * self.output
+        """What these tokens cost in USD; tries without usage at their worst case, batch jobs at half the price."""
+        prompt = spent.prompt_tokens + spent.uncertain_prompt_tokens
+        completion = spent.completion_tokens + spent.uncertain_completion_tokens
+        batched = self._full(spent.batched_prompt_tokens, spent.batched_cached_tokens, spent.batched_completion_tokens)
+        return self._full(prompt, spent.cached_tokens, completion) - BATCH_DISCOUNT * batched
+
+    def _full(self, prompt: int, cached: int, completion: int) -> float:
+        return (prompt - cached) * self.input + cached * self.cached + completion * self.output
 
 
 @dataclass(frozen=True)
@@ -48,15 +53,6 @@ class Prices:
             else:
                 total += price.of(spent)
         return total
-
-    def discounted(self, share: float) -> Prices:
-        """The same with a share of the price."""
-        return Prices(
-            {
-                stage: price and Price(price.input * share, price.output * share, price.cached * share, price.source)
-                for stage, price in self.stages.items()
-            }
-        )
 
     @property
     def unknown(self) -> tuple[str, ...]:

@@ -46,6 +46,8 @@ class Retrying:
     seconds since a failure, the endpoint has failed; so it has when 95 in 100 of the last tries failed for a minute, or
     25 requests in a row were refused. The time that a machine sleeps does not count.
 
+    `refusals` is the number of the last: answers of a batch job, of which many may be refusals, come all at once.
+
     A request whose tries take longer than `deadline` seconds while others succeed is refused for good.
 
     A request that has failed 12 times is refused for good when, 3 times, another one of its stage and model succeeded
@@ -63,6 +65,7 @@ class Retrying:
         give_up: float = 600.0,
         *,
         deadline: float = 3600.0,
+        refusals: float = BREAKER_REFUSALS,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self.llm, self.slots, self.give_up, self.deadline = llm, slots, give_up, deadline
@@ -71,6 +74,7 @@ class Retrying:
         self.clock = clock or AwakeClock()
         self._numbers = count()
         self._waiting: set[_Trouble] = set()
+        self._most_refusals = refusals
         self._tries: deque[tuple[float, bool]] = deque(maxlen=BREAKER_TRIES)
         self._refusals = self._troubled = 0
         self.disproved = 0
@@ -184,7 +188,7 @@ class Retrying:
 
     def _refused(self, refusal: RequestRefused) -> None:
         self._refusals += 1
-        if self._refusals >= BREAKER_REFUSALS:
+        if self._refusals >= self._most_refusals:
             raise EndpointFailed(
                 f"{self._refusals} requests in a row were refused, so something is wrong with all of them; the last: "
                 f"{refusal}"

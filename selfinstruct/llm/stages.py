@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from selfinstruct.llm import LLM, Completion, Request, Usage
+from selfinstruct.llm.limits import DRAIN_SECONDS
 
 
 class ByStage:
@@ -28,6 +29,11 @@ class ByStage:
 
         bound: Callable[[Request], Usage] = getattr(self._models[request.stage], "worst_case", worst_case)
         return bound(request)
+
+    @property
+    def patience(self) -> float:
+        """How long a run that stops waits: as long as any model wants."""
+        return max(getattr(model, "patience", DRAIN_SECONDS) for model in self._models.values())
 
     async def close(self) -> None:
         """Close each model once."""

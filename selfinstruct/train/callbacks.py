@@ -13,8 +13,9 @@ import transformers
 
 from selfinstruct.errors import RunError
 from selfinstruct.train.curve import Point, write_points
+from selfinstruct.train.training import COMPLETE
 
-COMPLETE, ALLOCATOR = "complete", "allocator.pt"
+ALLOCATOR = "allocator.pt"
 
 
 class Journal(transformers.TrainerCallback):

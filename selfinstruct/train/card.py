@@ -5,22 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+import selfinstruct
+from selfinstruct.directory import SETTINGS
+from selfinstruct.errors import SettingsError
 from selfinstruct.train.curve import PICTURE, read_points
+from selfinstruct.train.methods import find
 from selfinstruct.train.training import read_record
 
+TABLE = "table.md"
 SHOWN = (
     "method", "quantization", "lora_r", "lora_alpha", "lora_dropout", "target_modules", "epochs", "batch_size",
     "learning_rate", "schedule", "warmup", "weight_decay", "max_length", "train_on_inputs", "seed",
 )  # fmt: skip
 
 
-def write_model_card(folder: Path) -> str:
-    """A card in Markdown with the Hub's metadata: base, data, settings, losses, and an evaluation if there is one."""
+def write_model_card(folder: Path, evaluation: Path | None = None) -> str:
+    """A card in Markdown with the Hub's metadata: base, data, settings, losses, and the table of an evaluation.
+
+    Raises:
+        SettingsError: the folder of the evaluation holds none.
+    """
     record = read_record(folder)
     settings, data, result = record["settings"], record["data"], record["result"]
     base = record["base_model"]
+    shown = {**settings, "learning_rate": settings["learning_rate"] or find(settings["method"]).learning_rate}
     library = "transformers" if settings["method"] == "full" else "peft"
     made = (
         f"Tuned with selfinstruct {record['version']} on {data['trained']:,} rows of `{data['name']}` (SHA-256 "
@@ -51,10 +59,10 @@ def write_model_card(folder: Path) -> str:
         "",
         "| setting | value |",
         "|---|---|",
-        *(f"| {name} | {_said(settings[name])} |" for name in SHOWN),
+        *(f"| {name} | {_said(shown[name])} |" for name in SHOWN),
         "",
         *_losses(folder, result),
-        *_evaluation(folder),
+        *_evaluation(evaluation),
         "## Data",
         "",
         *_data(data["name"]),
@@ -78,24 +86,23 @@ def _losses(folder: Path, result: dict[str, Any]) -> list[str]:
     return [*said, "", *picture]
 
 
-def _evaluation(folder: Path) -> list[str]:
-    """The table of an evaluation that stands beside the model."""
-    path = folder / "evaluation.json"
+def _evaluation(folder: Path | None) -> list[str]:
+    """The table of an evaluation."""
+    if folder is None:
+        return []
+    path = folder / TABLE
     if not path.is_file():
-        return ["It was not evaluated by selfinstruct.", ""]
-    scores = orjson.loads(path.read_bytes()).get("scores", {})
-    return ["| score | value |", "|---|---:|", *(f"| {name} | {_said(value)} |" for name, value in scores.items()), ""]
+        raise SettingsError(
+            f"{folder}: no evaluation here (there is no {TABLE}); make one with `selfinstruct evaluate`"
+        )
+    return ["## Evaluation", "", path.read_text(encoding="utf-8").strip(), ""]
 
 
 def _data(name: str) -> list[str]:
     """The card of the data set, where it is a run on this machine."""
-    from selfinstruct.directory import SETTINGS
-
     path = Path(name)
     if not (path / SETTINGS).is_file():
         return [f"`{name}`; see its own card.", ""]
-    import selfinstruct
-
     return [
         line.replace("# ", "### ", 1) if line.startswith("#") else line
         for line in _body(selfinstruct.load(path).card())
@@ -111,6 +118,4 @@ def _body(card: str) -> list[str]:
 
 
 def _said(value: Any) -> str:
-    if value is None:
-        return "the method's own"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -12,12 +12,13 @@ from transformers.trainer_callback import PrinterCallback
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import methods
-from selfinstruct.train.callbacks import COMPLETE, Allocator, Bar, Journal
+from selfinstruct.train.callbacks import Allocator, Bar, Journal
 from selfinstruct.train.encode import MASKED, Example
 from selfinstruct.train.extras import quiet_libraries
 from selfinstruct.train.plan import batches, world_rank
 from selfinstruct.train.settings import TrainSettings
 from selfinstruct.train.trainers import CausalTrainer, Seq2SeqTrainer
+from selfinstruct.train.training import COMPLETE
 
 CHECKPOINTS = "checkpoints"
 

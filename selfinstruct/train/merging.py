@@ -110,6 +110,8 @@ def merge(
     _name_stop(model, tokenizer, record)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    for path in folder.glob("*.safetensors"):
+        path.chmod(0o644)  # safetensors lets the owner alone read them
     del model
     again = _logits(load_base(folder, dtype=dtype, device=device), asked)
     made = Merged(

@@ -41,7 +41,7 @@ class Bottleneck(nn.Module):
 
 
 class TokenShift(nn.Module):
-    """AdapterBias (Fu et al., arXiv 2205.00305): a vector of each layer, which tokens take with a weight of their own."""
+    """AdapterBias (Fu et al., arXiv 2205.00305): a vector of each layer, which tokens take with their own weight."""
 
     def __init__(self, size: int) -> None:
         super().__init__()

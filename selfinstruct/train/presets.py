@@ -34,7 +34,7 @@ _ALPACA_LORA = {
 }
 _LAMINI = {
     "method": "full",
-    "format": "seq2seq",
+    "format": "plain",
     "batch_size": 512,
     "micro_batch": 128,
     "epochs": 5.0,
@@ -44,7 +44,7 @@ _LAMINI = {
 }
 _STANFORD = {
     "method": "full",
-    "format": "alpaca_legacy",
+    "format": "alpaca-legacy",
     "dtype": "bfloat16",
     "batch_size": 128,
     "micro_batch": 4,
@@ -80,6 +80,7 @@ PRESETS: dict[str, Mapping[str, Any]] = {
         "lora_dropout": 0.1,
         "target_modules": "all-linear",
         "format": "guanaco",
+        "train_on_inputs": True,
         "batch_size": 16,
         "micro_batch": 1,
         "max_steps": 1875,

@@ -18,8 +18,12 @@ FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", LOSSES, PICTU
 NOT_OURS = ("checkpoints/*", "start/*", "merged/*", "evaluation/*")
 
 
-def push_model(folder: Path, repo: str, *, private: bool = True, api: HfApi | None = None) -> CommitInfo:
+def push_model(
+    folder: Path, repo: str, *, private: bool = True, evaluation: Path | None = None, api: HfApi | None = None
+) -> CommitInfo:
     """Upload a finished training as the model `repo` (OWNER/NAME), in one commit, its card written anew.
+
+    The card has the table of the `evaluation`, the folder that `selfinstruct evaluate` wrote.
 
     Raises:
         SettingsError: the training is not finished, the name cannot be one, or nobody is logged in.
@@ -28,7 +32,7 @@ def push_model(folder: Path, repo: str, *, private: bool = True, api: HfApi | No
     check_name(repo)
     if read_record(folder)["result"] is None:
         raise SettingsError(f"{folder}: this training has not come to its end; --resume auto goes on with it")
-    (folder / "README.md").write_text(write_model_card(folder), encoding="utf-8")
+    (folder / "README.md").write_text(write_model_card(folder, evaluation), encoding="utf-8")
     known = _logged_in(api)
     with _hub_errors(repo):
         known.create_repo(repo, repo_type="model", private=private, exist_ok=True)

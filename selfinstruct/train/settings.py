@@ -18,7 +18,7 @@ Schedule = Literal["cosine", "linear", "constant", "constant_with_warmup"]
 
 def _setting(default: Any, help: str, *, free: bool = False, **more: Any) -> Any:
     """`free` settings may change when a training is gone on with: they have no part in the weights."""
-    return field(default=default, metadata={"help": help, "free": free, **more})
+    return field(default=default, metadata={"help": help, "scope": "free" if free else "fixed", **more})
 
 
 def _switch(default: bool, name: str, help: str) -> Any:
@@ -106,7 +106,7 @@ class TrainSettings:
         return [
             one.name
             for one in fields(self)
-            if not one.metadata["free"] and getattr(self, one.name) != getattr(other, one.name)
+            if one.metadata["scope"] == "fixed" and getattr(self, one.name) != getattr(other, one.name)
         ]
 
 

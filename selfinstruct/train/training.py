@@ -29,7 +29,7 @@ from selfinstruct.train.settings import TrainSettings
 if TYPE_CHECKING:
     from selfinstruct.train.tuned import Tuned
 
-RECORD = "training.json"
+RECORD, COMPLETE = "training.json", "complete"
 LOCK = ".lock"
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "trl", "bitsandbytes")
 
@@ -90,7 +90,7 @@ def finetune(
         if not _is_finished(folder):
             _train(prepared, folder, resume, progress)
     tuned = Tuned(folder)
-    if merge and _is_first() and not tuned.merged_path.exists():
+    if merge and prepared.settings.method != "full" and _is_first() and not tuned.merged_path.exists():
         tuned.merge()
     return tuned
 
@@ -129,7 +129,9 @@ def prepare(
     place = str(Path(base).resolve()) if Path(base).is_dir() else os.fspath(base)
     config = load_config(place)
     methods.check(settings, seq2seq=config.is_encoder_decoder, merge=merge)
-    if settings.fsdp and device_of(settings.device) == "cpu":
+    device = device_of(settings.device)
+    _check_devices(device)
+    if settings.fsdp and device == "cpu":
         raise SettingsError("accelerate shards over GPUs only, and would copy here without a word; add --no-fsdp")
     load_dtype, autocast = precision(settings)
     data = read_data(dataset)
@@ -160,7 +162,7 @@ def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | No
     from selfinstruct.train.models import load_base
 
     settings = prepared.settings
-    checkpoint = (last_checkpoint(folder) if resume == "auto" else Path(resume)) if resume else None
+    checkpoint = last_checkpoint(folder) if resume == "auto" else (Path(resume) if resume else None)
     if _is_first():
         write_record(folder, record(prepared))
     transformers.set_seed(settings.seed)  # the adapter is drawn before the trainer sets it
@@ -191,6 +193,8 @@ def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | No
         if settings.method != "full" and not settings.fsdp:
             methods.save(model, folder, settings, start=start)
         prepared.tokenizer.save_pretrained(folder)
+        for path in folder.glob("*.safetensors"):
+            path.chmod(0o644)  # safetensors lets the owner alone read them
         _finish(prepared, folder, trainer, seconds=time.monotonic() - begun)
 
 
@@ -281,6 +285,8 @@ def _check_folder(folder: Path, prepared: Prepared, resume: str | os.PathLike[st
         if folder.exists() and (not folder.is_dir() or any(one.name != LOCK for one in folder.iterdir())):
             raise SettingsError(f"{folder}: is not empty and holds no training; choose another --output")
         return
+    if resume not in (None, "auto") and not (Path(resume) / COMPLETE).is_file():
+        raise SettingsError(f"{resume}: no whole checkpoint of a training; --resume auto takes the last one")
     if resume is None:
         raise SettingsError(
             f"{folder}: holds a training already; --resume auto goes on with it, or choose another folder"
@@ -318,6 +324,18 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _check_devices(device: str) -> None:
+    """Refuse to let one process drive several GPUs, which transformers would do by DataParallel: slow, and not exact."""
+    import torch
+
+    if device != "cpu" and world_size() == 1 and torch.cuda.device_count() > 1:
+        raise SettingsError(
+            f"there are {torch.cuda.device_count()} GPUs and one process; start one for each with torchrun "
+            f"--nproc-per-node {torch.cuda.device_count()} -m selfinstruct train ..., or choose one with "
+            "CUDA_VISIBLE_DEVICES=0"
+        )
 
 
 def _is_finished(folder: Path) -> bool:

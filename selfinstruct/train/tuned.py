@@ -63,8 +63,17 @@ class Tuned:
 
         return merge(self.path, self.merged_path if output is None else output, **options)
 
-    def push_to_hub(self, repo: str, *, private: bool = True, api: HfApi | None = None) -> CommitInfo:
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        private: bool = True,
+        evaluation: str | os.PathLike[str] | None = None,
+        api: HfApi | None = None,
+    ) -> CommitInfo:
         """Publish the model with a card that is written from its record; checkpoints stay here.
+
+        `evaluation` is the folder of an evaluation, whose table the card then has.
 
         Raises:
             SettingsError: the name cannot be one, or nobody is logged in.
@@ -72,7 +81,9 @@ class Tuned:
         """
         from selfinstruct.train.publish import push_model
 
-        return push_model(self.path, repo, private=private, api=api)
+        return push_model(
+            self.path, repo, private=private, evaluation=Path(evaluation) if evaluation else None, api=api
+        )
 
     @property
     def is_first(self) -> bool:

@@ -17,6 +17,7 @@ import torch
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import finetune
+from selfinstruct.train.presets import PRESETS
 from selfinstruct.train.training import read_record
 
 QUICK = {
@@ -91,6 +92,29 @@ def test_a_quantised_base_is_tuned_and_merged_in_full(tiny_llama, tmp_path, sett
     saved = safetensors.torch.load_file(tuned.merged_path / "model.safetensors")
     assert {one.dtype for one in saved.values()} == {torch.float32}
     assert tuned.record["plan"]["weights_bytes"] < 0.7 * 4 * tuned.record["plan"]["parameters"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_trains(name, tiny_llama, tiny_t5, tmp_path):
+    """As it stands but for its size, on the CPU: rows of like length, constant rates, whole texts, 4 and 8 bits."""
+    pytest.importorskip("bitsandbytes")
+    small = {
+        "batch_size": 4,
+        "micro_batch": 2,
+        "max_steps": 2,
+        "validation": 0.25,
+        "evaluate_every": 1,
+        "save_every": 1,
+    }
+    on_cpu = {"fsdp": False, "optimizer": "adamw_torch"}
+    base = tiny_t5 if name.startswith("lamini") else tiny_llama
+    tuned = finetune(
+        tiny.shifted(), base, tmp_path / "tuned", preset=name, **small, **on_cpu, max_length=256, warmup=0.0
+    )
+    assert tuned.record["preset"] == name
+    assert tuned.record["result"]["steps"] == 2
+    assert tuned.losses[0].validation is None
+    assert tuned.losses[1].validation is not None
 
 
 def test_quantisation_without_its_package_says_so(tiny_llama, monkeypatch, tmp_path):

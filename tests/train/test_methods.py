@@ -187,6 +187,8 @@ def test_activations_may_be_computed_twice(method, tiny_llama, tmp_path):
         ({"method": "pissa", "quantization": "int8"}, False, False, "pissa does not go on a quantised base"),
         ({"engine": "trl"}, True, False, "trl has no encoder-decoders"),
         ({"engine": "trl", "method": "houlsby"}, False, False, "trl does not know the method houlsby"),
+        ({"method": "bitfit"}, True, True, "T5 and its like have no place for biases"),
+        ({"method": "dora", "fsdp": True}, False, False, "--fsdp goes with the methods full, lora"),
         ({"method": "lore"}, False, False, "no method 'lore'; the methods are lora, rslora"),
     ],
 )

@@ -193,6 +193,25 @@ def test_a_changed_setting_is_named_at_resume(straight, tiny_llama, change, name
         finetune(rows, None, straight.path, resume="auto", **change)
 
 
+def test_a_checkpoint_can_be_named(straight, tiny_llama, tmp_path):
+    """An earlier one than the last; what is no whole checkpoint is refused."""
+    cut_back(straight.path, tmp_path / "tuned", 18)
+    with pytest.raises(SettingsError, match="no whole checkpoint of a training; --resume auto"):
+        finetune(tiny.shifted(), None, tmp_path / "tuned", resume=tmp_path)
+    resumed = finetune(
+        tiny.shifted(), None, tmp_path / "tuned", resume=tmp_path / "tuned" / "checkpoints" / "checkpoint-6"
+    )
+    assert_same(resumed, straight)
+
+
+def test_several_gpus_need_several_processes(tiny_llama, monkeypatch):
+    """transformers would drive them by DataParallel, which is slow and takes means of means."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    with pytest.raises(SettingsError, match="4 GPUs and one process; start one for each with torchrun"):
+        prepare(tiny.shifted(), tiny_llama, **QUICK)
+
+
 def test_a_strange_folder_is_left_alone(tiny_llama, tmp_path):
     """Somebody's files are no place for a model."""
     (tmp_path / "letter.txt").write_text("Dear")

@@ -5,11 +5,14 @@ Prints what the client saw as JSON; test_web.py looks at it.
 
 from __future__ import annotations
 
+import faulthandler
 import json
+import os
 import re
 import sys
 import threading
 import time
+import traceback
 from urllib.request import urlopen
 
 from gradio_client import Client
@@ -68,7 +71,7 @@ def two_models(tuned):
     base, own = (speaker(one) for one in open_models(name_models(tuned, ["base"], Means()), Means()))
     url = served(own, base)
     job = client(url).submit("What is it like?", "", 0.0, 12, [], [], api_name="/ask")
-    cleared, *panels = job.result(timeout=60)
+    cleared, *panels = job.result(timeout=120)
     return {
         "url": url,
         "cleared": cleared,
@@ -104,6 +107,21 @@ def stopped():
     return {"begun": begun, "closed": slow.closed.wait(30)}
 
 
+def main():
+    status = 1
+    try:
+        found = {"models": two_models(sys.argv[1]), "echo": settings_and_memory(), "slow": stopped()}
+        sys.stdout.write(json.dumps(found) + "\n")
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)  # threads of the server and of the client would keep a failed process alive
+
+
 if __name__ == "__main__":
-    found = {"models": two_models(sys.argv[1]), "echo": settings_and_memory(), "slow": stopped()}
-    sys.stdout.write(json.dumps(found) + "\n")
+    faulthandler.dump_traceback_later(200, exit=True)  # a hang says where
+    main()
