@@ -23,7 +23,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 BODY_BYTES = 1_100
 ANSWER = "The kettle sings, and the river is not far. " * 22
@@ -339,13 +342,20 @@ class Serving:
         with urlopen(self.url) as answer:
             return json.load(answer)
 
-    def __enter__(self) -> Serving:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """End the process."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        self.process.stdout.close()
+        self.process.communicate()
+
+
+@contextmanager
+def serving(**options: Any) -> Iterator[Serving]:
+    """A server, for a while."""
+    server = Serving(**options)
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def measured(name: str, url: str, requests: int, in_flight: int, *words: object) -> dict[str, float]:
@@ -369,7 +379,7 @@ def cpu_rounds(options: argparse.Namespace) -> dict[str, list[dict[str, float]]]
     """Each contestant in each round, against a server that answers at once."""
     numbers = {"openai": 400, "openai + aiohttp": 400, "aiohttp + orjson": 4000, "selfinstruct": 4000}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in (*numbers, *options.peers)}
-    with Serving() as server:
+    with serving() as server:
         for _ in range(options.rounds):
             for name, requests in numbers.items():
                 found[name].append({**measured(name, server.url, requests, 64), "requests": requests})
@@ -400,7 +410,7 @@ def main(options: argparse.Namespace) -> None:
         return
 
     print("\n200 ms: share of what the latency allows")
-    with Serving(latency=0.2) as server:
+    with serving(latency=0.2) as server:
         for in_flight, requests in ((256, 12_000), (1024, 20_000)):
             row = measured("selfinstruct", server.url, requests, in_flight)
             share = requests / row["seconds"] / (in_flight / 0.2)
@@ -413,7 +423,7 @@ def main(options: argparse.Namespace) -> None:
 
     print("\na server that allows 200 requests a second (burst 50, 100 ms), 128 in flight, 4,000 requests")
     for retry_after in ("1", "absent", "0", "30", "3600"):
-        with Serving(latency=0.1, rate=200, retry_after=retry_after) as server:
+        with serving(latency=0.1, rate=200, retry_after=retry_after) as server:
             row = measured("selfinstruct", server.url, 4_000, 128)
             refused = server.counts()["refused"]
         lost = 4_000 - row["good"]
@@ -423,7 +433,7 @@ def main(options: argparse.Namespace) -> None:
             f"Retry-After {retry_after:>6}: {row['good'] / row['seconds']:4.0f}/s, {share:4.0%} of the rate, "
             f"{lost:.0f} lost, {refused / row['good']:.3f} refusals an answer"
         )
-    with Serving(latency=0.1, rate=200, retry_after="1") as server:
+    with serving(latency=0.1, rate=200, retry_after="1") as server:
         row = measured("openai", server.url, 2_000, 128, "--retries", 2)
         refused = server.counts()["refused"]
     print(

@@ -77,7 +77,12 @@ def test_every_command_and_option_in_the_readme_exists():
     """A renamed option must not live on in the README."""
     commands = set(re.findall(r"selfinstruct ([a-z]+)", " ".join(code for kind, code in BLOCKS if kind == "sh")))
     assert commands <= set(COMMANDS)
-    known = {option for name in COMMANDS for one in cli.get_command(None, name).params for option in one.opts}
+    known = {
+        option
+        for name in COMMANDS
+        for one in cli.get_command(None, name).params
+        for option in (*one.opts, *one.secondary_opts)
+    }
     used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     foreign = {"--quiet", "--editable", "--port", "--help"}
     assert used - known - foreign == set()
