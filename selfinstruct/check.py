@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -78,11 +79,18 @@ def check(path: str | os.PathLike[str] | None = None, **options: Unpack[Options]
     if setup.settings.model == "demo" and not setup.settings.base_url:
         raise SettingsError("the demo teacher needs no check; name a model with --model")
     found: list[Checked] = []
+    asking: list[asyncio.Task[Any] | None] = []
 
     async def ask() -> None:
+        asking.append(asyncio.current_task())
         found.extend([await _checked(setup, stages) for stages in _distinct(setup)])
 
-    run_interruptibly(ask, lambda _: None)
+    def stop(_: str) -> None:
+        for task in asking:
+            assert task is not None
+            task.cancel()
+
+    run_interruptibly(ask, stop)
     return found
 
 

@@ -23,8 +23,8 @@ from selfinstruct.dedup_files import DUPLICATE
 from selfinstruct.directory import DATASET
 from selfinstruct.errors import SettingsError
 from selfinstruct.export.formats import COLUMNS, Row
-from selfinstruct.export.readers import Names, RowSet, Source, check_outputs, in_blocks, read_set
-from selfinstruct.records import Block, check_free, extended, writing
+from selfinstruct.export.readers import Names, RowSet, in_blocks, read_set
+from selfinstruct.records import Block, Source, check_free, check_outputs, extended, writing
 from selfinstruct.records.blocks import inferred
 
 SOURCE = "source"

@@ -10,7 +10,6 @@ Deduplicated(2 of 3 kept, 1 dropped; exact, ROUGE-L below 0.7)
 from __future__ import annotations
 
 import os
-import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 from selfinstruct.errors import SettingsError
-from selfinstruct.records import Dataset, InMemory, open_records
+from selfinstruct.records import Dataset, InMemory, is_dataset, open_records
+from selfinstruct.run import Run
 from selfinstruct.text import TOKENIZERS
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from selfinstruct.approximate import Encoder
 
 By = Literal["exact", "minhash", "semantic"]
-Source: TypeAlias = "str | os.PathLike[str] | Iterable[str] | Iterable[Mapping[str, Any]] | datasets.Dataset"
+Source: TypeAlias = "str | os.PathLike[str] | Run | Iterable[str] | Iterable[Mapping[str, Any]] | datasets.Dataset"
 
 
 class Decisions(Protocol):
@@ -234,9 +234,9 @@ def dedup(
 ) -> Deduplicated:
     """Drop the rows that are too similar to an earlier kept row, or to any row of the sets `against`.
 
-    Sets are a list of texts, a list of rows with the column `field`, a `datasets.Dataset`, or what `open_records`
-    opens: a file, a run directory, a data set of the Hub. Sets `against` are protected, such as test sets: they have
-    the column `against_field` (by default `field`), and none of their own rows is judged.
+    Sets are a list of texts, a list of rows with the column `field`, a `datasets.Dataset`, a `Run`, or what
+    `open_records` opens: a file, a run directory, a data set of the Hub. Sets `against` are protected, such as test
+    sets: they have the column `against_field` (by default `field`), and none of their own rows is judged.
 
     `by="exact"` finds every pair at a ROUGE-L of `max_rouge` or above, and decides as the filter of a run does; rows
     without words are like nothing and are kept. `by="minhash"` (extra `minhash`) compares the candidates of MinHash LSH
@@ -260,11 +260,11 @@ def dedup(
 
 def _rows_and_texts(source: Source, field: str, name: str = "the rows") -> tuple[Any, list[str]]:
     """The rows of a set and the texts of one column, or texts as both."""
-    if isinstance(source, str | os.PathLike):
+    if isinstance(source, str | os.PathLike | Run):
         records = open_records(source)
         texts = list(records.texts(field))
         return [row for block in records.blocks() for row in block.rows()], texts
-    if _is_dataset(source):
+    if is_dataset(source):
         return source, list(Dataset(source, name).texts(field))
     rows: list[Any] = list(source)
     if all(isinstance(row, str) for row in rows):
@@ -272,21 +272,11 @@ def _rows_and_texts(source: Source, field: str, name: str = "the rows") -> tuple
     return rows, list(InMemory(rows, name).texts(field))
 
 
-def _is_dataset(source: Any) -> bool:
-    """Whether it is a `datasets.Dataset`. One that exists has loaded the package, which takes a second."""
-    datasets = sys.modules.get("datasets")
-    if datasets is None or not isinstance(source, datasets.DatasetDict | datasets.IterableDataset | datasets.Dataset):
-        return False
-    if not isinstance(source, datasets.Dataset):
-        raise SettingsError(
-            f"a {type(source).__name__} has no rows to go back to; give one split as a datasets.Dataset"
-        )
-    return True
-
-
 def _named(against: Any) -> list[tuple[str, Source]]:
     """Protected sets with names for messages; a single path, data set or list of rows is taken as one set."""
-    if isinstance(against, str | os.PathLike) or _is_dataset(against):
+    if isinstance(against, Run):
+        return [(str(against.path), against)]
+    if isinstance(against, str | os.PathLike) or is_dataset(against):
         return [(os.fspath(against) if isinstance(against, str | os.PathLike) else "against", against)]
     sets = list(against)
     if sets and isinstance(sets[0], Mapping):

@@ -12,7 +12,7 @@ from typing import Any
 
 from selfinstruct.dedup import Decisions, Measure, Protected, partner_of
 from selfinstruct.errors import SettingsError
-from selfinstruct.records import Records, check_form, check_free, extended, open_records, writing
+from selfinstruct.records import Records, check_free, check_outputs, extended, open_records, writing
 
 # What the rejected file adds to a row: its number in its file, counted from 1, and the text that it fell to.
 DUPLICATE = {
@@ -95,7 +95,7 @@ def dedup_files(
     records = open_records(source)
     others = [open_records(each) for each in against]
     outputs = [Path(output), *([Path(rejected)] if rejected is not None else [])]
-    _check_outputs(outputs, [records, *others])
+    check_outputs(outputs, [records, *others])
     texts = list(records.texts(field))
     protected = Protected((each.name, each.texts(against_field or field)) for each in others)
     decisions = measure.decide(texts, protected.texts)
@@ -111,16 +111,6 @@ def dedup_files(
         repeats=named[None],
         against={each.name: named[each.name] for each in others},
     )
-
-
-def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Records]) -> None:
-    for output in outputs:
-        check_form(output)
-        for records in inputs:
-            if records.path is not None and output.exists() and output.samefile(records.path):
-                raise SettingsError(f"{output}: is read here and would be written over; choose another name")
-    if len({output.resolve() for output in outputs}) < len(outputs):
-        raise SettingsError(f"{outputs[0]}: cannot hold both the kept and the dropped rows; choose another name")
 
 
 @dataclass(frozen=True)

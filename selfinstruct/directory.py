@@ -25,6 +25,7 @@ SETTINGS, SEEDS, LEDGER = "settings.json", "seeds.jsonl", "ledger.jsonl"
 PROTECTED = "against.jsonl"
 TASKS, REJECTED, DATASET = "tasks.jsonl", "rejected.jsonl", "dataset.jsonl"
 LOCK = ".lock"
+RUN_FILES = (SETTINGS, SEEDS, PROTECTED, LEDGER, TASKS, REJECTED, DATASET)
 
 
 @dataclass

@@ -103,11 +103,14 @@ def estimate(
 
     Raises:
         SettingsError, RunError, EndpointFailed: as `generate` would; also where the model gave no task to judge by.
+        KeyboardInterrupt: stopped by a signal; what was answered is kept.
     """
     if not _enough(path, probe, options):
         with Session.opened(path, llm, (), progress, options) as session:
             session.probe = probe
             run_interruptibly(session.grow, session.interrupt)
+        if session.run().stopped in ("interrupted", "terminated"):
+            raise KeyboardInterrupt
     directory = RunDirectory(path)
     settings = prepare(directory, dict(options)).settings
     with Ledger(directory.ledger_path, writable=False) as ledger:

@@ -12,9 +12,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -29,8 +29,7 @@ VERSION = 1
 SYNC_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the ledger.
 
     `kind` is "answer" (text, finish_reason, usage, model), "failed" (text says why; admits nothing) or "attempt": a try
@@ -60,10 +59,11 @@ class Entry:
 
     def line(self) -> bytes:
         """The entry as a line of the file."""
-        row = {"v": VERSION, **vars(self)}
-        for name in ("reasoning", "logprobs"):
-            if row[name] is None:
-                del row[name]
+        row = {"v": VERSION, **self._asdict()}
+        if self.reasoning is None:
+            del row["reasoning"]
+        if self.logprobs is None:
+            del row["logprobs"]
         return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
 
@@ -92,8 +92,8 @@ class Ledger:
 
     def __init__(self, path: Path, *, writable: bool = True) -> None:
         self.path = path
-        self._places: dict[str, tuple[int, int]] = {}
-        self._digests: dict[str, str] = {}
+        # By key: offset and length of the line, and the digest of the request that it answers.
+        self._places: dict[str, tuple[int, int, str]] = {}
         self.tally = Tally()
         self._lock = threading.Lock()
         self._syncing = threading.Lock()
@@ -135,11 +135,12 @@ class Ledger:
     def get(self, key: str) -> Entry | None:
         """The first answer or failure recorded under the key, or None."""
         place = self._places.get(key)
-        return None if place is None else self._read(*place)
+        return None if place is None else self._read(place[0], place[1])
 
     def digest(self, key: str) -> str | None:
         """The digest of the request that the key's entry answers, without reading its text."""
-        return self._digests.get(key)
+        place = self._places.get(key)
+        return None if place is None else place[2]
 
     def append(self, entry: Entry) -> None:
         """Write one entry with a single write; it is synced to disk within a second.
@@ -219,8 +220,7 @@ class Ledger:
     def _index(self, entry: Entry, offset: int, length: int) -> None:
         self.tally.add(entry)
         if entry.kind != "attempt" and entry.key not in self._places:
-            self._places[entry.key] = (offset, length)
-            self._digests[entry.key] = entry.digest
+            self._places[entry.key] = offset, length, entry.digest
 
     def _read(self, offset: int, length: int) -> Entry:
         with self._lock:

@@ -25,7 +25,7 @@ class PoolView:
 class Pool:
     """Seeds and generated tasks in the order of their admission, with the index that compares new ones to them.
 
-    `carried` are the tasks of an earlier run: they count as generated, and are there from the start.
+    `carried` are the tasks of an earlier run, or of a set: they count as generated, and are there from the start.
     """
 
     def __init__(

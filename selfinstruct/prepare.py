@@ -11,7 +11,7 @@ from typing import Any
 
 from selfinstruct import contamination, filters, instances, methods
 from selfinstruct.directory import RunDirectory, Stored
-from selfinstruct.errors import RunError, SettingChanged, SettingsError
+from selfinstruct.errors import RunError, SeedsError, SettingChanged, SettingsError
 from selfinstruct.filters import Filter, filter_name
 from selfinstruct.llm import LLM
 from selfinstruct.llm.limits import Slots
@@ -34,9 +34,9 @@ LIVE_BELOW = 20
 class Setup:
     """All that a run needs, resolved: what is stored, the seeds, and the parts built from them.
 
-    `carried` are the tasks of the earlier run that this one began with, `protected` those that it keeps out. `changed`
-    names downstream settings and templates that a resumed run gives another value, so that the calls they concern are
-    made again.
+    `carried` are the tasks of the earlier run, or of a set, that this one began with, `protected` those that it keeps
+    out. `changed` names downstream settings and templates that a resumed run gives another value, so that the calls
+    they concern are made again.
     """
 
     stored: Stored
@@ -130,14 +130,32 @@ def _as_begun(directory: RunDirectory, stored: Stored, given: dict[str, Any]) ->
 
 
 def _carried(path: str) -> list[Task]:
-    """The tasks of another run, under ids that name it; what they were similar to there says nothing here."""
+    """The tasks of another run, under ids that name it; what they were similar to there says nothing here.
+
+    What is no run is read as a set of any format.
+    """
     from selfinstruct.replay import load
 
+    if not RunDirectory(path).begun:
+        return _carried_set(path)
     tasks = load(path).tasks
     if not tasks:
         raise SettingsError(f"--from {path}: there is no task in this run yet")
     origin = Path(path).resolve().name
     return [replace(task, id=f"{origin}/{task.id}", most_similar=None, mean_similarity=None) for task in tasks]
+
+
+def _carried_set(path: str) -> list[Task]:
+    """A task for each instruction of a set; a `request` tells them from seeds."""
+    from selfinstruct.export.importing import grouped
+    from selfinstruct.export.readers import read_set
+
+    named = ({**row, "id": f"{Path(path).stem}/{row['id']}"} for row in read_set(path).rows())
+    try:
+        tasks = tasks_from(grouped(named), "task")
+    except SeedsError as error:
+        raise SettingsError(f"--from {path}, {error}") from error
+    return [replace(task, request=0, position=n, method="import") for n, task in enumerate(tasks)]
 
 
 def _resumed(directory: RunDirectory, stored: Stored, given: dict[str, Any], own_filters: Sequence[Filter]) -> Setup:
@@ -296,6 +314,7 @@ def _model(
         concurrency=settings.concurrency,
         rpm=settings.rpm,
         tpm=settings.tpm,
+        bounded=settings.max_cost is not None or settings.max_tokens_total is not None,
         on_room=rooms.of_one_more(),
         pause=rooms.slots.pause,
     )

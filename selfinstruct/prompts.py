@@ -15,7 +15,7 @@ from selfinstruct.errors import SettingsError
 TEMPLATES = Path(__file__).parent / "methods" / "templates"
 
 # What the expressions of a template can raise: {{ 1 / 0 }}, {{ tasks + 1 }}, {{ "%d" % "x" }}, ...
-_FLAWS = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+FLAWS = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class Prompts:
@@ -48,7 +48,7 @@ class Prompts:
         file_name = template_name(name, self.api, self.texts)
         try:
             return self._compiled[file_name].render(api=self.api, **variables).rstrip()
-        except _FLAWS as error:
+        except FLAWS as error:
             known = ", ".join(sorted({*variables, "api"}))
             cause = str(error) if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
             raise SettingsError(f"template {file_name}: {cause}; its variables are {known}") from error

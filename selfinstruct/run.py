@@ -60,7 +60,7 @@ class Run:
 
     `stopped` is None where the target was reached; otherwise "saturated" (the model says nothing new), "interrupted",
     "terminated", "failed" or "unfinished" (another process is at it, or it was killed). Each can be gone on with by
-    calling `generate` again. The first `carried` tasks are those of the run that this one began from.
+    calling `generate` again. The first `carried` tasks are those of the run or set that this one began from.
     """
 
     path: Path
@@ -107,11 +107,21 @@ class Run:
 
         return to_dataset(self.dataset)
 
-    def export(self, path: str | os.PathLike[str], format: str | None = None, *, seed: int = 123) -> int:
-        """Write the rows in one of the formats of `selfinstruct.export` and return how many records there are."""
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        format: str | None = None,
+        *,
+        template: str | os.PathLike[str] | None = None,
+        seed: int = 123,
+    ) -> int:
+        """Write the rows in one of the formats of `selfinstruct.export` and return how many records there are.
+
+        The options and errors are those of `selfinstruct.export.export`.
+        """
         from selfinstruct.export import export
 
-        return export(self.dataset, path, format, seed=seed, card=self.card)
+        return export(self.dataset, path, format, template=template, seed=seed, card=self.card)
 
     def card(self) -> str:
         """A data card in Markdown, written from settings and counts."""

@@ -64,7 +64,9 @@ class Settings:
         "Seed tasks: a .jsonl or .json in the Self-Instruct or the Alpaca shape, or one of the packaged sets en "
         "(default) and zh.",
     )
-    from_run: str | None = _setting(None, "fixed", "Begin with the tasks of another run in the pool.", option="--from")
+    from_run: str | None = _setting(
+        None, "fixed", "Begin with the tasks of another run, or of a set, in the pool.", option="--from"
+    )
     prompts: str | None = _setting(None, "fixed", "Folder of own templates, which replace the packaged ones by name.")
     concurrency: int = _setting(32, "free", "Requests in flight.")
     max_rouge: float = _setting(0.7, "fixed", "Admit an instruction only below this ROUGE-L to every other one.")

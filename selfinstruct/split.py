@@ -21,8 +21,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from selfinstruct.errors import SettingsError
-from selfinstruct.export.readers import check_outputs, open_set
-from selfinstruct.records import Records, writing
+from selfinstruct.records import Records, Source, check_outputs, open_records, writing
 from selfinstruct.text import TOKENIZERS
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ class Split:
 
 
 def split(
-    source: str | os.PathLike[str] | Sequence[Any],
+    source: Source,
     train: str | os.PathLike[str],
     test: str | os.PathLike[str],
     *,
@@ -142,7 +141,7 @@ def split(
     Raises:
         SettingsError: the set cannot be read, a file cannot be written, or a side would have no row.
     """
-    records, outputs = open_set(source), [Path(train), Path(test)]
+    records, outputs = open_records(source), [Path(train), Path(test)]
     check_outputs(outputs, [records])
     groups = near_groups(list(records.texts(field)), max_rouge, tokenizer=tokenizer)
     wanted = _wanted(len(groups), fraction, size)

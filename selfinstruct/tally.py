@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 Tokens = Mapping[str, int]
 RECENT = 200
+# Nobody was at it for so long: the run was stopped and gone on with later.
+PAUSE_SECONDS = 900.0
 
 
 @dataclass
@@ -92,6 +94,8 @@ class Tally:
             stage.seconds += received - sent
             if self.first is None or sent < self.first:
                 self.first = sent
+            if self.last is not None and received - self.last > PAUSE_SECONDS:
+                self.recent.clear()
             if self.last is None or received > self.last:
                 self.last = received
             self.recent.append(received)

@@ -184,8 +184,10 @@ def read_seeds(path: str | Path) -> list[Task]:
     return _tasks(_rows(path), str(path))
 
 
-def tasks_from(rows: Iterable[Any]) -> list[Task]:
+def tasks_from(rows: Iterable[Any], called: str = "seed") -> list[Task]:
     """The same from rows in memory: tasks, mappings, a `datasets.Dataset` or a data frame of pandas.
+
+    `called` is what messages call a row.
 
     Raises:
         SeedsError: a row is no task.
@@ -196,7 +198,7 @@ def tasks_from(rows: Iterable[Any]) -> list[Task]:
         ]
     if not isinstance(rows, Iterable):
         raise SeedsError(f"seeds are a file or several tasks, not {type(rows).__name__}")
-    named = ((f"seed {n}", vars(row) if isinstance(row, Task) else row) for n, row in enumerate(rows, 1))
+    named = ((f"{called} {n}", vars(row) if isinstance(row, Task) else row) for n, row in enumerate(rows, 1))
     return _tasks(named, "seeds")
 
 

@@ -78,3 +78,19 @@ def test_log_probabilities_of_both_apis():
 def test_anything_else_is_no_answer(answer):
     """HTTP 200 with an error or nothing inside."""
     assert completion_of(answer) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 361}, Usage(32, 329)),
+        ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None),
+        (
+            {"prompt_tokens": 5, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 90}},
+            Usage(5, 1, cached_tokens=5),
+        ),
+    ],
+)
+def test_a_usage_that_tells_less_than_is_billed_is_corrected(said, expected):
+    """xAI and Gemini leave thoughts out of the completion; zeros are no usage, and more cached than read is no gift."""
+    assert usage_of(said) == expected

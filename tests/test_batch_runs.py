@@ -105,6 +105,7 @@ def test_a_cap_counts_a_collected_request_once(tmp_path):
     with Ledger(tmp_path / "ledger.jsonl") as ledger:
         Metered(FakeLLM([]), ledger, budget)._write(request, Usage(10, 10), "")
         llm = FakeLLM([Completion("y", usage=Usage(5, 5, batched=1))])
+        llm.patience = 0.0  # as that of a batch client: the job of the killed sitting is the one that is collected
         import asyncio
 
         asyncio.run(Recorded(Metered(llm, ledger, budget), ledger).complete(request))

@@ -14,10 +14,11 @@ from selfinstruct import Completion, Message, Request, SettingsError, TransientF
 from selfinstruct.ledger import Entry, Ledger, Recorded
 from selfinstruct.llm.budget import Budget, Metered
 from selfinstruct.llm.limits import Slots, Stopped
+from selfinstruct.llm.openai import OpenAIClient
 from selfinstruct.llm.prices import Price, Prices, known_price, prices_of
 from selfinstruct.settings import STAGES, Settings
 from selfinstruct.tally import Sum, Tally
-from selfinstruct.testing import FakeLLM
+from selfinstruct.testing import FakeLLM, FaultServer
 
 PRICE = Price(2e-6, 8e-6, 1e-6, "test")
 PRICES = Prices(dict.fromkeys(STAGES, PRICE))
@@ -310,3 +311,87 @@ def test_the_run_shows_its_cost(tmp_path):
     run = grown(tmp_path / "run", FakeLLM(scripted))
     assert f"${run.spent.cost:.2f}" in repr(run)
     assert load(tmp_path / "run").spent == run.spent
+
+
+def test_a_try_of_a_killed_process_and_the_one_that_follows_both_count(tmp_path):
+    """The provider may have worked on the first one; its line was taken for the beginning of the second."""
+    path = tmp_path / "ledger.jsonl"
+    with Ledger(path) as ledger:
+        one = request()
+        Metered(FakeLLM([]), ledger, Budget(PRICES, max_cost=1.0))._write(one, Usage(10, 10), "")
+    for capped in (True, False):
+        copy = tmp_path / f"{capped}.jsonl"
+        copy.write_bytes(path.read_bytes())
+        total = asked(copy, FakeLLM([Completion("Hello.", usage=Usage(3, 2))]), capped=capped)
+        assert (total.bound, total.attempts, total.calls) == (25, 1, 1)
+
+
+def test_a_question_that_only_looks_for_a_sign_of_life_is_counted(tmp_path):
+    """Its answer is in the ledger already, so that nobody writes down what it used."""
+    for capped in (True, False):
+        path = tmp_path / f"{capped}.jsonl"
+        asked(path, FakeLLM([Completion("Hello.", usage=Usage(3, 2))]), capped=capped)
+        with Ledger(path) as ledger:
+            metered = Metered(FakeLLM(["", ""]), ledger, Budget(PRICES, max_cost=1.0 if capped else None))
+            metered.llm = FakeLLM(lambda _: Completion("Hello.", usage=Usage(3, 1)))
+            for _ in range(2):
+                asyncio.run(metered.complete(request()))
+            assert ledger.tally.total.bound == 5 + 4 + 4
+
+
+def test_a_try_that_waits_for_the_budget_is_not_sent_once_the_run_is_stopping(tmp_path):
+    """What came back in the last moment left room, and one more call went out after Ctrl-C."""
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        slots = Slots(8)
+        llm = FakeLLM(lambda _: Completion("x", usage=Usage(2, 1)), latency=0.01)
+        metered = Metered(llm, ledger, Budget(PRICES, max_tokens=25), stopping=slots.closed.is_set)
+        recorded = Recorded(metered, ledger)
+
+        async def main():
+            jobs = [asyncio.create_task(recorded.complete(request(index=index))) for index in range(2)]
+            await asyncio.sleep(0.001)
+            slots.close()
+            return await asyncio.gather(*jobs, return_exceptions=True)
+
+        first, second = asyncio.run(main())
+    assert first.text == "x"
+    assert isinstance(second, Stopped)
+    assert len(llm.requests) == 1
+
+
+def test_no_limit_is_left_out_where_there_is_a_budget():
+    """The server refuses the limit; asked without it in the same breath, its answer could cost anything."""
+    asked_for = Request("m", (Message("user", "x"),), sampling={"max_tokens": 10}, optional=frozenset({"max_tokens"}))
+    refusal = 400, {"error": {"message": "Unsupported parameter: max_tokens"}}
+
+    async def outcome(server, bounded):
+        client = OpenAIClient([server.base_url], bounded=bounded)
+        try:
+            return await client.complete(asked_for)
+        finally:
+            await client.close()
+
+    with FaultServer(lambda body: refusal if "max_tokens" in body else "Hello.") as server:
+        assert asyncio.run(outcome(server, bounded=False)).text == "Hello."
+        with pytest.raises(SettingsError, match="takes no token limit, so no budget can be kept"):
+            asyncio.run(outcome(server, bounded=True))
+    assert len(server.requests) == 3
+
+
+def test_the_worst_case_knows_tools_and_several_candidates():
+    """What stands in --extra-body is read and paid for, too."""
+    client = OpenAIClient(["http://localhost:1/v1"])
+    plain = Request("m", prompt="x", sampling={"max_tokens": 10})
+    more = Request("m", prompt="x", sampling={"max_tokens": 10, "best_of": 3, "tools": [{"name": "y" * 100}]})
+    before, after = client.worst_case(plain), client.worst_case(more)
+    assert after.prompt_tokens > before.prompt_tokens + 100
+    assert after.completion_tokens == 3 * before.completion_tokens
+
+
+def test_a_night_between_two_sittings_is_no_slow_answer():
+    """After a resume `status` said that a run of minutes would take weeks."""
+    tally = Tally()
+    for number, received in enumerate([0.0, 1.0, 2.0, 40_000.0, 40_001.0, 40_002.0]):
+        times = {"sent": received - 0.5, "received": received}
+        tally.add(Entry(str(number), "d", "answer", {"stage": "classify"}, times=times))
+    assert tally.rate == pytest.approx(1.0)

@@ -149,7 +149,22 @@ def test_the_card_names_the_terms_of_each_teacher(private):
     card = run.card()
     assert "| Llama-3.1-8B.gguf | Meta | [Llama 3.1](https://www.llama.com/llama3_1/license/) |" in card
     assert "| fake | unknown | unknown, check | |" in card
-    assert "How the 1 task of the earlier run came about is not described here." in card
+    assert "How the 1 task that it began with came about is not described here." in card
+
+
+def test_the_card_tells_how_answers_were_asked_for(tmp_path):
+    """JSON, how much the model thought, yes and no in words, whole numbers in full; no text of the user's own fields."""
+    body = {"enable_thinking": False, "seed_of": 1_234_567, "user": "somebody"}
+    run = si.generate(
+        tmp_path / "run", model=FakeLLM(lambda request: a_teacher(request.text)), seeds=SEEDS, num_tasks=1,
+        saturation_window=1, response_format="json", reasoning_effort="low", classify_logprobs=True, extra_body=body,
+        progress=False,
+    )  # fmt: skip
+    card = run.card()
+    assert "- Answers were asked for as JSON, by a schema." in card
+    assert "Decoding of classification: temperature 0, top_p 0, max_tokens 64, logprobs true, top_logprobs" in card
+    assert card.count("reasoning_effort low, enable_thinking false, seed_of 1234567") == 3
+    assert "user somebody" not in card
 
 
 def test_protected_tasks_are_told_with_what_they_kept_out(private):

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import threading
+import time
 
 import pytest
 from server_run import SEEDS, teacher, write_templates
@@ -194,3 +199,32 @@ def test_status_lists_what_failed_for_good(tmp_path):
     rows = [json.loads(line) for line in shown.stdout.splitlines()]
     assert rows
     assert all("safety system" in row["reason"] and row["request"]["stage"] == "instances" for row in rows)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_check_can_be_interrupted():
+    """There is nothing to wait for: the first Ctrl-C did nothing for a minute."""
+    with FaultServer(lambda _: "", faults=["hang"]) as server:
+        words = ["check", "--model", "m", "--base-url", server.base_url]
+        with subprocess.Popen([sys.executable, "-m", "selfinstruct", *words], stderr=subprocess.PIPE) as process:
+            while not server.requests and process.poll() is None:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_an_estimate_that_was_interrupted_is_none(tmp_path):
+    """Ctrl-C at the probe printed figures from the few answers that were there, with exit status 0."""
+
+    def interrupting(body):
+        if len(server.requests) == 1:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        return teacher(body)
+
+    with FaultServer(interrupting, latency=0.05) as server, pytest.raises(KeyboardInterrupt):
+        estimate(tmp_path / "run", **{**options(tmp_path, server), "num_tasks": 100})
+    assert load(tmp_path / "run").stopped == "interrupted"
+    assert load(tmp_path / "run").spent.calls > 0

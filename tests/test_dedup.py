@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import LCSseq
 
+import selfinstruct as si
 from selfinstruct import approximate
 from selfinstruct.cli import cli
 from selfinstruct.dedup import Measure, dedup
@@ -416,7 +417,7 @@ def test_inputs_are_never_written_over(files):
     for output, rejected, message in [
         (folder / "x" / ".." / "set.jsonl", None, "is read here and would be written over"),
         (folder / "kept.jsonl", folder / "test.json", "is read here and would be written over"),
-        (folder / "kept.jsonl", folder / "kept.jsonl", "cannot hold both"),
+        (folder / "kept.jsonl", folder / "kept.jsonl", "is named for two outputs"),
     ]:
         (folder / "x").mkdir(exist_ok=True)
         with pytest.raises(SettingsError, match=message):
@@ -504,3 +505,10 @@ def test_importing_it_is_light():
         "print(sorted({'numpy', 'datasets', 'pyarrow', 'datasketch', 'model2vec', 'scipy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_run_that_is_loaded_is_a_set_like_its_folder(tmp_path):
+    """On either side; it was "not iterable"."""
+    run = si.generate(tmp_path / "run", model="demo", num_tasks=3, progress=False)
+    assert dedup(run).kept == dedup(tmp_path / "run").kept
+    assert dedup(run, against=run).kept == dedup(run, against=[run]).kept == []

@@ -9,7 +9,7 @@ import pytest
 
 from selfinstruct import EndpointFailed, Message, Request, TransientFailure
 from selfinstruct.llm.endpoints import LONGEST_REST, Endpoint, Endpoints
-from selfinstruct.llm.limits import Slots
+from selfinstruct.llm.limits import Slots, Stopped
 from selfinstruct.llm.openai import OpenAIClient
 from selfinstruct.llm.pace import Pace
 from selfinstruct.llm.retry import Retrying
@@ -164,3 +164,78 @@ def test_the_last_endpoint_that_fails_ends_the_run_with_its_reason():
 
         with pytest.raises(EndpointFailed, match="the key is refused"):
             asyncio.run(main())
+
+
+def test_requests_under_way_at_an_endpoint_that_is_left_are_asked_elsewhere():
+    """The second of two refusals of one key ended the run, though the other key was good."""
+    group = endpoints(Scripted(), Scripted())
+    left, _ = group.ends
+    for _ in range(3):
+        assert isinstance(group.leave(left, EndpointFailed("quota")), TransientFailure)
+    assert [end.host for end in group.ends] == ["host1"]
+    assert group.missed(left, 30.0) is None, "the other one need not wait for it"
+    assert isinstance(group.leave(group.ends[0], EndpointFailed("quota")), EndpointFailed)
+
+
+def test_a_burst_of_failures_is_one_rest_and_not_ten():
+    """Thirty requests that were under way when a server hiccuped sent it to rest for a minute."""
+    now = 0.0
+    group = endpoints(Scripted(), Scripted(), clock=lambda: now)
+    end = group.ends[0]
+    for _ in range(30):
+        group.missed(end)
+    assert end.rests_until == 1.0
+    now = 1.5
+    for _ in range(30):
+        group.missed(end)
+    assert end.rests_until == 1.5 + 2.0
+
+
+def test_whoever_waits_for_room_is_not_sent_once_the_run_is_stopping():
+    """Ctrl-C ended the waits of `Slots`, and the queue behind the endpoint was sent all the same."""
+    slots = Slots(8)
+    server = Scripted(latency=0.01)
+    group = endpoints(server, most=1, pause=slots.pause)
+
+    async def main():
+        jobs = [asyncio.create_task(ask(group, 1)) for _ in range(4)]
+        await asyncio.sleep(0.001)
+        slots.close()
+        return await asyncio.wait_for(asyncio.gather(*jobs, return_exceptions=True), 5)
+
+    found = asyncio.run(main())
+    assert server.posts == 1
+    assert [type(one) for one in found] == [list, Stopped, Stopped, Stopped]
+    assert group.ends[0].pace.in_flight == 0
+
+
+def test_a_pause_that_one_endpoint_asks_for_is_not_kept_by_the_others():
+    """A request waited for the minute that one key was out of breath, while the other had nothing to do."""
+    request = Request("m", (Message("user", "Say hello."),))
+    with (
+        FaultServer(lambda _: "from good") as good,
+        FaultServer(lambda _: "", faults=["429"] * 50, retry_after=30) as bad,
+    ):
+
+        async def main():
+            client = OpenAIClient([bad.base_url, good.base_url])
+            patient = Retrying(client, Slots(1))
+            try:
+                return [(await patient.complete(request)).text for _ in range(8)]
+            finally:
+                await client.close()
+
+        assert asyncio.run(asyncio.wait_for(main(), 10)) == ["from good"] * 8
+    assert len(bad.requests) == 1
+
+
+def test_a_pause_that_all_endpoints_ask_for_is_kept():
+    """The last one awake has nobody to send a request to."""
+    now = 0.0
+    group = endpoints(Scripted(), Scripted(), clock=lambda: now)
+    one, other = group.ends
+    assert group.missed(one, 20.0) is None
+    assert group.missed(other, 30.0) == 30.0
+    assert (one.rests_until, other.rests_until) == (20.0, 30.0)
+    assert group.missed(one, 7200.0) == 7200.0
+    assert one.rests_until == LONGEST_REST

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import orjson
 import pytest
@@ -40,6 +42,43 @@ def test_alpaca_is_an_array_of_three_fields(tmp_path):
     assert json.loads((tmp_path / "set.json").read_text(encoding="utf-8")) == [
         {name: row[name] for name in ("instruction", "input", "output")} for row in ROWS
     ]
+
+
+def test_a_run_is_written_with_a_template(tmp_path):
+    """From Python as from the command line."""
+    run = si.generate(tmp_path / "run", model="demo", num_tasks=3, progress=False)
+    assert run.export(tmp_path / "out.jsonl", "text", template="chatml") == len(run.dataset)
+    assert lines(tmp_path / "out.jsonl")[0]["text"].startswith("<|im_start|>")
+
+
+@pytest.mark.parametrize("name", ["set.jsonl", "set.json", "set.csv", "set.parquet"])
+def test_an_export_appears_whole_or_not_at_all(tmp_path, name):
+    """An error among the rows left half a file in the place of the earlier export."""
+    export(ROWS, tmp_path / name)
+    before = (tmp_path / name).read_bytes()
+
+    def broken():
+        yield ROWS[0]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export(broken(), tmp_path / name)
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == before
+
+
+def test_a_link_and_a_pipe_stay_what_they_are(tmp_path):
+    """`-o /dev/stdout` is a link to a pipe: nothing may take its place."""
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "set.jsonl")
+    export(ROWS, tmp_path / "link.jsonl")
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert lines(tmp_path / "set.jsonl") == ROWS
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.jsonl")
+        with ThreadPoolExecutor() as pool:
+            read = pool.submit((tmp_path / "pipe.jsonl").read_bytes)
+            export(ROWS, tmp_path / "pipe.jsonl")
+            assert read.result(10) == (tmp_path / "set.jsonl").read_bytes()
 
 
 def test_messages_are_one_turn_each(tmp_path):

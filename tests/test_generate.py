@@ -180,6 +180,42 @@ def test_a_run_begins_with_the_tasks_of_another(tmp_path):
     assert si.load(tmp_path / "second").tasks == second.tasks
 
 
+def test_a_run_begins_with_the_tasks_of_a_set(tmp_path):
+    """--from SET: an instruction is a task with its rows, told from seeds by its request, under the set's name."""
+    rows = [
+        {"instruction": "Name a sea near Riga.", "input": "", "output": "The Baltic."},
+        {"instruction": "Add the numbers.", "input": "2, 3", "output": "5"},
+        {"instruction": "Name a sea near Riga.", "input": "in Latvian", "output": "Baltijas jūra."},
+    ]
+    (tmp_path / "old set.json").write_bytes(orjson.dumps(rows))
+    run = grow(tmp_path / "run", from_run=str(tmp_path / "old set.json"))
+    assert (run.carried, len(run.tasks)) == (2, 14)
+    first, second = run.tasks[:2]
+    assert [task.id for task in run.tasks[:2]] == ["old set/old set-1", "old set/old set-2"]
+    assert [one.output for one in first.instances] == ["The Baltic.", "Baltijas jūra."]
+    assert (second.request, second.position, second.method, second.model) == (0, 1, "import", None)
+    assert "Begun with 2 tasks that were there before, from old set.json." in run.card()
+    assert "None (" not in run.card()
+    assert grow(tmp_path / "run").tasks == run.tasks
+    assert si.load(tmp_path / "run").carried == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'[{"instruction": " ", "output": "a"}]', "task 1: no .instruction"),
+        (b'[{"instruction": "a", "output": 3}]', "nothing in it can be read"),
+        (b"[]", "holds no record"),
+    ],
+)
+def test_a_set_without_tasks_begins_no_run(tmp_path, content, said):
+    """The error names the file, and no folder is left."""
+    (tmp_path / "set.json").write_bytes(content)
+    with pytest.raises(si.SettingsError, match=rf"set\.json.*{said}"):
+        grow(tmp_path / "run", from_run=str(tmp_path / "set.json"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_two_writers_at_once_are_refused(tmp_path):
     """The second gets an error that says so, and the first is not disturbed."""
     grow(tmp_path / "run")

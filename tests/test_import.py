@@ -15,13 +15,21 @@ from selfinstruct.errors import SettingsError
 from selfinstruct.export import FORMATS, export
 from selfinstruct.export.formats import READ_ONLY, format_named
 from selfinstruct.export.importing import import_set
-from selfinstruct.export.readers import Unread, open_set, read_set
+from selfinstruct.export.readers import Unread, read_set
 
 ROWS = [
     {"id": "a.0", "instruction": "Translate to German.", "input": "Good morning", "output": "Guten Morgen"},
     {"id": "b.0", "instruction": "Name a colour.", "input": "", "output": "Blue, for example."},
 ]
 ENDINGS = {name: format_named(name).ending for name in FORMATS}
+
+
+def export_of(path, output):
+    return export(read_set(path).rows(), output)
+
+
+def concat_of(path, output):
+    return si.concat([path], output)
 
 
 def saved(path, records):
@@ -287,7 +295,43 @@ def test_sets_come_from_anywhere(tmp_path):
     assert texts(read_set(tmp_path / "set.csv").rows()) == [("Hi", "", "Hello,\nyou")]
     (tmp_path / "bad.csv").write_bytes(b"a,b\n\xff,1\n")
     with pytest.raises(SettingsError, match="cannot be read as CSV"):
-        open_set(tmp_path / "bad.csv")
+        read_set(tmp_path / "bad.csv")
+
+
+@pytest.mark.parametrize("make", [export_of, import_set, concat_of])
+def test_a_set_of_which_nothing_can_be_read_is_an_error(tmp_path, make):
+    """Export and concat wrote an empty file with exit status 0; what stands there already stays."""
+    path = saved(tmp_path / "in.jsonl", [{"instruction": "Name a river.", "output": 3}])
+    (tmp_path / "out.jsonl").write_text("before")
+    with pytest.raises(SettingsError, match=r"nothing in it can be read as alpaca.*row 1: output holds int"):
+        make(path, tmp_path / "out.jsonl")
+    assert (tmp_path / "out.jsonl").read_text() == "before"
+
+
+@pytest.mark.parametrize("make", [export_of, import_set, concat_of])
+def test_a_torn_line_is_an_error_with_its_number(tmp_path, make):
+    """Every command that reads rows tells file and line; it was a traceback."""
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"instruction": "Name a river.", "output": "Po"}\n\n{"instruction": "Na', encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"in\.jsonl, line 3: not JSON"):
+        make(path, tmp_path / "out.jsonl")
+
+
+def test_no_output_takes_the_place_of_a_file_of_a_run(tmp_path):
+    """`-o runs/first/tasks.jsonl` would destroy what was paid for."""
+    run = si.generate(tmp_path / "run", model="demo", num_tasks=3, progress=False)
+    path = saved(tmp_path / "in.jsonl", ROWS)
+    tasks = tmp_path / "run" / "tasks.jsonl"
+    before = tasks.read_bytes()
+    for write in (
+        lambda: import_set(path, tasks),
+        lambda: si.concat([path], tasks),
+        lambda: si.split(path, tmp_path / "a.jsonl", tasks),
+        lambda: run.export(tasks),
+    ):
+        with pytest.raises(SettingsError, match="is a file of the run"):
+            write()
+    assert tasks.read_bytes() == before
 
 
 def test_columns_of_rows_in_their_own_shape_stay(tmp_path):
@@ -304,7 +348,7 @@ def test_columns_of_rows_in_their_own_shape_stay(tmp_path):
 def test_turns_that_are_none_are_told_before_they_are_written(turns):
     """A column of that name may hold anything."""
     unread = Unread()
-    assert list(read_set([{**ROWS[0], "turns": turns}]).rows(unread)) == []
+    assert list(read_set([{**ROWS[0], "turns": turns}, ROWS[1]]).rows(unread)) == [ROWS[1]]
     assert unread.number == 1
     assert "turn" in unread.first
 

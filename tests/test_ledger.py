@@ -83,7 +83,7 @@ def test_a_damaged_middle_line_is_named(path):
 
 def test_a_line_of_a_later_version_is_refused(path):
     """Reading what one does not understand would lose it."""
-    path.write_bytes(orjson.dumps({**vars(entry(0)), "v": 99}) + b"\n")
+    path.write_bytes(orjson.dumps({**entry(0)._asdict(), "v": 99}) + b"\n")
     with pytest.raises(LedgerCorrupt, match="later version"):
         Ledger(path)
 

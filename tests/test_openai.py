@@ -604,3 +604,42 @@ def test_an_endpoint_that_never_answers_is_given_up_and_nothing_is_recorded(tmp_
         grow(server, give_up=0.3)
     assert not RunDirectory(tmp_path / "run").has_answers, "tries that may have been billed stand there, no answer"
     assert sum("retrying for up to 0.3 s" in notice for notice in notices(caplog)) == 1
+
+
+def test_a_403_among_answers_is_no_wrong_key():
+    """A firewall before the server dislikes one prompt: the run ended there, and so did every resume."""
+    blocked = 403, {"error": {"message": "blocked"}}
+    with FaultServer(lambda body: blocked if "DROP TABLE" in str(body) else "Hello.") as server:
+        first, second = exchange(server, ask(), ask("DROP TABLE users"))
+        (alone,) = exchange(server, ask("DROP TABLE users"))
+    assert first.text == "Hello."
+    assert type(second) is TransientFailure
+    assert type(alone) is EndpointFailed
+
+
+def test_a_run_finds_out_how_many_requests_a_server_stands(tmp_path):
+    """It refuses all but six at once and says no more than that: nothing is lost, and few are refused."""
+    prompts = write_templates(tmp_path)
+    with FaultServer(teacher, latency=0.02, faults=lambda _: "429" if server._under_way > 6 else None) as server:
+        run = generate(
+            tmp_path / "run", base_url=server.base_url, model="m", num_tasks=30, seeds=SEEDS, prompts=prompts,
+            concurrency=64, progress=False,
+        )  # fmt: skip
+    assert run.stopped is None
+    assert run.spent.failed == 0
+    assert server.counts["ok"] == run.spent.calls > 70
+    assert 0 < server.counts["429"] < server.counts["ok"] / 2
+    with FaultServer(teacher) as calm:
+        generate(
+            tmp_path / "calm", base_url=calm.base_url, model="m", num_tasks=30, seeds=SEEDS, prompts=prompts,
+            progress=False,
+        )  # fmt: skip
+    for name in DERIVED:
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "calm" / name).read_bytes()
+
+
+@pytest.mark.parametrize(("kind", "billed"), [("429", False), ("408", True), ("500", True), ("hang", True)])
+def test_a_try_that_may_have_been_worked_on_may_be_billed(kind, billed):
+    """A budget takes the worst for granted, but not of requests that were turned away."""
+    found, _ = failing(kind, timeout=0.3)
+    assert found.billed is billed

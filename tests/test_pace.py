@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from selfinstruct.llm.pace import CUT, START, Bucket, Pace, seconds
+from selfinstruct.llm.pace import CUT, LONGEST_TOLD_SECONDS, START, Bucket, Pace, seconds
 
 
 class Clock:
@@ -162,3 +164,58 @@ def test_durations_as_servers_write_them(text, expected):
 def test_a_bucket_that_never_refills_makes_nobody_wait_for_ever():
     """A rate of nothing is a header without sense."""
     assert Bucket(0.0, 0.0, 10.0, 0.0).take(5, 1.0) == 0.0
+
+
+def requests_left(left, limit, reset):
+    names = {"remaining": left, "limit": limit, "reset": reset}
+    return {f"x-ratelimit-{name}-requests": str(value) for name, value in names.items()}
+
+
+@pytest.mark.parametrize("free", [requests_left(100, 100, "1s"), requests_left(99, 100, "0s")])
+def test_headers_that_say_that_all_is_free_end_an_earlier_pause(free):
+    """A limit that was used up at the start of the hour slowed the run down for the rest of it."""
+    pace, _ = paced()
+    pace.told(requests_left(0, 100, "1h"))
+    assert pace.take(0) > 30
+    pace.told(free)
+    assert pace.take(0) == 0
+
+
+def test_the_word_of_a_header_holds_a_request_for_a_minute_at_the_most():
+    """A limit of the day, or a Unix time in the place of a duration, must not stop a run in silence; then one asks."""
+    for headers in (requests_left(0, 10, "6h"), requests_left(0, 10, "1764000000")):
+        pace, _ = paced()
+        pace.told(headers)
+        assert [pace.take(0) for _ in range(3)] == [LONGEST_TOLD_SECONDS] * 3
+    own, _ = paced(rpm=0.1)
+    own.take(0)
+    assert own.take(0) == pytest.approx(600), "the user's word is kept"
+
+
+def test_requests_that_still_wait_are_not_forgotten_when_the_server_tells_what_is_left():
+    """Each answer let one more go at once, beside all that waited for their turn."""
+    pace, clock = paced()
+    pace.told(requests_left(0, 60, "60s"))
+    waits = []
+
+    async def main():
+        held = asyncio.Event()
+
+        async def pause(seconds):
+            waits.append(seconds)
+            await held.wait()
+
+        jobs = [asyncio.create_task(pace.turn(0.0, pause)) for _ in range(10)]
+        await asyncio.sleep(0)
+        clock.now += 1
+        pace.told(requests_left(0, 60, "60s"))
+        jobs.append(asyncio.create_task(pace.turn(0.0, pause)))
+        await asyncio.sleep(0)
+        held.set()
+        jobs[0].cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+
+    asyncio.run(main())
+    assert waits[-1] == pytest.approx(11)
+    pace.told(requests_left(0, 60, "60s"))
+    assert pace.take(0) == pytest.approx(1), "nobody waits any more, the cancelled one included"

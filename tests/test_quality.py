@@ -342,7 +342,8 @@ def test_the_source_is_never_written_over(tmp_path, flawed_file):
     [
         ([{"prompt": "a", "answer": "b"}], "these are prompt, answer"),
         (["text"], "this is str"),
-        ([{"instruction": 3, "input": "", "output": ""}], "row 1"),
+        ([{"instruction": 3, "input": "", "output": ""}], "row 1: instruction holds int, not text"),
+        ([{"instruction": "a", "instances": "b"}], "row 1: instances holds str, not a list"),
         ([row(), {"instruction": "a"}], "row 2"),
         (7, "not int"),
     ],
@@ -354,11 +355,25 @@ def test_rows_of_another_shape_are_an_error_that_names_row_and_columns(rows, sai
 
 
 def test_a_line_that_is_no_json_is_an_error(tmp_path):
-    """It names the file and the rows around."""
+    """It names the file and the line."""
     path = tmp_path / "bad.jsonl"
     path.write_text('{"instruction": "a", "output": "b"}\n{"instr\n', encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"bad\.jsonl, among the rows 1 to 2: not JSON"):
+    with pytest.raises(SettingsError, match=r"bad\.jsonl, line 2: not JSON"):
         lint(path)
+
+
+def test_a_task_without_instances_is_passed_over():
+    """Null stands there in a column of Parquet that some rows lack; it was a TypeError."""
+    rows = [{"instruction": "Name a river.", "instances": held} for held in (None, [])]
+    assert lint(rows).rows == 0
+    assert fix(rows).rows == rows
+
+
+def test_instances_are_counted_on_both_sides():
+    """Of a task with three, two with a flaw were told as "1 of 3 rows"."""
+    held = [{"input": "", "output": text} for text in ("", "", "The Po.")]
+    report = lint([{"instruction": "Name a river.", "instances": held}])
+    assert (report.flawed, report.rows) == (2, 3)
 
 
 def test_our_own_seeds_are_clean():

@@ -109,7 +109,7 @@ def test_a_second_call_repeats_no_request(tmp_path):
 
 def test_a_judge_that_fails_half_way_goes_on_where_it_was(tmp_path):
     """What was answered before the endpoint failed is not asked for again."""
-    with pytest.raises(EndpointFailed, match="2 verdicts are kept"):
+    with pytest.raises(EndpointFailed, match="2 answers are kept"):
         judged(tmp_path, FakeLLM([ANSWERS["Norway"], ANSWERS["Peru"]]), concurrency=1)
     rest = FakeLLM(answer)
     report = judged(tmp_path, rest)

@@ -164,3 +164,26 @@ def test_a_word_is_no_unit():
     """ "in" is an inch only behind a number and before a unit."""
     assert unit("apples") is None
     assert found("What is it in 3 words?", "3 in all = 4 more") == []
+
+
+@pytest.mark.parametrize(
+    ("instruction", "output"),
+    [
+        ("Do it.", "(9999999^64)^64 = 5"),
+        ("Do it.", "(9999999^64)^64 / 7 = 5"),
+        ("What is (9999999^64)^64?", "It is 3."),
+        ("Do it.", f"5 km = {'9' * 5000} m"),
+        ("Do it.", f"{'9' * 5000} km = 3 m"),
+        ("Do it.", f"{'9' * 5000} + 1 = 3"),
+        (f"What is the mean of {'9' * 200}{'9' * 200}, 2, 3 and 4?", "3"),
+    ],
+)
+def test_numbers_without_end_stop_no_lint(instruction, output):
+    """Python reads and writes 4,300 digits at the most; one row of 52,000 with more was a ValueError for all."""
+    assert not lint([{"instruction": instruction, "output": output}], select="SI3").findings
+
+
+def test_a_large_number_is_shown_in_short():
+    """Its right value may be too large for a float."""
+    (found,) = lint([{"instruction": "Do it.", "output": "99^64 * 99^64 * 99^64 = 5"}], select="SI3").findings
+    assert found.reason.endswith(" is 1.45197e+383")

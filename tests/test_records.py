@@ -235,6 +235,54 @@ def test_a_run_is_its_data_set(tmp_path):
     assert rows_of(tmp_path / "run") == run.dataset
 
 
+def test_what_refilter_wrote_is_its_data_set(tmp_path):
+    """A folder with dataset.jsonl, which is no run."""
+    import selfinstruct as si
+
+    run = si.generate(tmp_path / "run", model="demo", num_tasks=3, progress=False)
+    (tmp_path / "view").mkdir()
+    run.export(tmp_path / "view" / "dataset.jsonl")
+    assert rows_of(tmp_path / "view") == run.dataset
+
+
+def test_a_set_that_is_there_already_is_read_like_a_file(tmp_path):
+    """A run, rows, a `datasets.Dataset`; several splits are none, and neither is a number."""
+    import selfinstruct as si
+
+    run = si.generate(tmp_path / "run", model="demo", num_tasks=3, progress=False)
+    for source in (run, run.dataset, iter(run.dataset), run.to_dataset()):
+        assert rows_of(source) == run.dataset
+    with pytest.raises(SettingsError, match="give one split"):
+        open_records(datasets.DatasetDict(train=run.to_dataset()))
+    with pytest.raises(SettingsError, match="not int"):
+        open_records(7)
+
+
+def test_csv_is_read_by_its_first_line(tmp_path):
+    """Line ends and commas in quotes, a byte order mark, cells that are missing at the end of a row."""
+    path = tmp_path / "set.csv"
+    path.write_text('\ufeffq,a\nname,"x, ""y""\nz"\n河\n', encoding="utf-8")
+    rows = [{"q": "name", "a": 'x, "y"\nz'}, {"q": "河", "a": None}]
+    assert rows_of(path) == rows
+    assert list(open_records(path).texts("q")) == ["name", "河"]
+    assert rows_of(copy(path, tmp_path / "set.parquet")) == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"q,a\n1,2\n3,4,5\n", "line 3: has more cells than the first line has names"),
+        (b"q,a\n\xff,1\n", "cannot be read as CSV in UTF-8"),
+        (b'q,a\n"1,2\n', "cannot be read as CSV in UTF-8"),
+    ],
+)
+def test_a_damaged_csv_is_told_with_its_line(tmp_path, content, said):
+    """A row too long went on under the name None, and failed far from here."""
+    (tmp_path / "set.csv").write_bytes(content)
+    with pytest.raises(SettingsError, match=rf"set\.csv.*{said}"):
+        rows_of(tmp_path / "set.csv")
+
+
 @pytest.mark.parametrize("name", ["out.csv", "out", "folder.jsonl"])
 def test_an_output_must_have_a_form_and_be_a_file(tmp_path, name):
     """It is found out before anything is computed."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from pathlib import Path
 from random import Random
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import FOLDER, needs_reference
 
+from selfinstruct.cli import cli
 from selfinstruct.errors import SettingsError
 from selfinstruct.report import report, save_sheet
 from selfinstruct.report.material import read_material
@@ -158,6 +162,23 @@ def test_a_sheet_that_cannot_be_read_says_why(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(SettingsError, match=message):
         read_review([path])
+
+
+def test_a_sheet_with_a_whole_book_in_a_cell_is_read(tmp_path):
+    """csv takes 131,072 characters by itself; what the program wrote it could not read."""
+    rows = [{"instruction": "Sum it up.", "input": "word\n" * 40_000, "output": "Words."}]
+    path = save_sheet(tmp_path / "a.csv", quality_sheet(read_material(rows), 1, 0).replace(",,,,", ",yes,yes,yes,"))
+    assert read_review([path]).judgements[0].counts == ((1, 0),)
+
+
+def test_the_sheet_is_told_to_a_script(tmp_path, monkeypatch):
+    """--json printed nothing, and of the folder v1.5 the name was v1."""
+    monkeypatch.chdir(tmp_path)
+    Path("v1.5").mkdir()
+    Path("v1.5", "dataset.jsonl").write_text(json.dumps(ROWS[0]), encoding="utf-8")
+    made = CliRunner().invoke(cli, ["report", "v1.5", "--review", "1", "--json"])
+    assert json.loads(made.stdout) == {"sheet": "v1.5-review.csv"}
+    assert Path("v1.5-review.csv").is_file()
 
 
 def test_sheets_of_two_kinds_are_not_compared(tmp_path):

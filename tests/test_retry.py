@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from itertools import pairwise
 
@@ -362,3 +363,28 @@ def test_an_endpoint_that_goes_away_is_announced_once(caplog):
     outage = [TransientFailure("busy", retry_after=20.0)] * 4
     found = warnings_of(caplog, ["fine", *outage, "fine", *outage, "fine"])
     assert found == ["busy; retrying for up to 600 s without an answer"] * 2
+
+
+def test_many_requests_at_once_do_not_hide_that_the_endpoint_is_gone():
+    """With hundreds in flight the last 200 tries are the last few seconds, and the breaker waited for a minute of them."""
+    number = 0
+
+    def answer(_):
+        nonlocal number
+        number += 1
+        if number % 50:
+            raise TransientFailure("HTTP 502")
+        return "fine"
+
+    patient = retrying(FakeLLM(answer))
+
+    async def main():
+        for second in range(1, 200):
+            patient.slots.now = float(second)
+            for _ in range(100):
+                with contextlib.suppress(TransientFailure):
+                    await patient.ask(ask("a"))
+
+    with pytest.raises(EndpointFailed, match="as good as gone"):
+        asyncio.run(main())
+    assert 60 <= patient.slots.now <= 70

@@ -16,10 +16,10 @@ from rouge_score.rouge_scorer import RougeScorer
 
 import selfinstruct as si
 from selfinstruct.errors import SettingsError
+from selfinstruct.languages import UNSURE, languages
 from selfinstruct.pool import sample
 from selfinstruct.report import figures, report
 from selfinstruct.report.funnel import Growth, steps
-from selfinstruct.report.languages import UNSURE, languages
 from selfinstruct.report.lexical import WINDOW, describe, mattr
 from selfinstruct.report.material import read_material
 from selfinstruct.report.novelty import nearest, nearest_other, summarise

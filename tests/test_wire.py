@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import socket
 import ssl
@@ -12,7 +13,7 @@ import threading
 import pytest
 from server_run import SEEDS, teacher, write_templates
 
-from selfinstruct import EndpointFailed, Message, Request, TransientFailure, generate
+from selfinstruct import EndpointFailed, Message, Request, SettingsError, TransientFailure, generate
 from selfinstruct.llm import wire
 from selfinstruct.llm.openai import OpenAIClient
 from selfinstruct.llm.wire import Wire
@@ -193,3 +194,50 @@ def test_the_fast_way_loads_no_sdk():
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "False"
     assert Wire("http://localhost:1/v1/", "", 1.0)._base == "http://localhost:1/v1"
+
+
+def test_the_password_of_a_proxy_is_in_no_message(monkeypatch):
+    """A message goes to the screen and, as the reason of a try, into the ledger; nothing was sent, so nobody bills it."""
+    with Raw(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") as proxy:
+        monkeypatch.setenv("https_proxy", f"http://me:topsecret@127.0.0.1:{proxy.port}")
+        found = outcome("https://models.example/v1", "aiohttp")
+    assert "407 Proxy Authentication Required" in str(found)
+    assert "topsecret" not in str(found)
+    assert not found.billed
+
+
+def test_a_proxy_is_one_that_is_spoken_here(monkeypatch):
+    """Without a scheme it is an http one, as for curl; SOCKS is refused at once, and not tried for ten minutes."""
+    with Raw(b"HTTP/1.1 503 busy\r\nContent-Length: 0\r\n\r\n") as proxy:
+        monkeypatch.setenv("http_proxy", f"127.0.0.1:{proxy.port}")
+        assert "models.example, HTTP 503" in str(outcome("http://models.example/v1", "aiohttp"))
+        monkeypatch.delenv("http_proxy")
+        monkeypatch.setenv("all_proxy", f"socks5://127.0.0.1:{proxy.port}")
+        with pytest.raises(SettingsError, match=r"models\.example is a socks5:// one.*set http_proxy"):
+            OpenAIClient(["http://models.example/v1"])
+
+
+@pytest.mark.parametrize("backend", ["aiohttp", "sdk"])
+def test_what_was_never_sent_is_never_billed(backend):
+    """A server that is down for ten minutes used a budget up without a word having been sent."""
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    found = outcome(f"http://127.0.0.1:{port}/v1", backend)
+    assert isinstance(found, TransientFailure)
+    assert not found.billed
+
+
+def test_a_host_that_takes_no_connection_is_given_up_soon_and_not_billed(monkeypatch):
+    """A VPN that is off swallows what is sent; half a minute says so as well as ten."""
+    monkeypatch.setattr(wire, "CONNECT_SECONDS", 0.2)
+    with socket.socket() as full, contextlib.ExitStack() as clients:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            client = clients.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+        found = outcome(f"http://127.0.0.1:{full.getsockname()[1]}/v1", "aiohttp")
+    assert isinstance(found, TransientFailure)
+    assert "no connection within the time" in str(found)
+    assert (found.billed, found.slow) == (False, True)

@@ -52,7 +52,7 @@ def command(
 ) -> int:
     """Drop the rows of IN that are too similar to an earlier one, in file order, as the filter of a run does.
 
-    IN and the files of --against are .jsonl, .json or .parquet files, run directories, or data sets of the Hub
+    IN and the files of --against are .jsonl, .json, .parquet or .csv files, run directories, or data sets of the Hub
     (owner/name, owner/name:test for another split than train). Outputs are .jsonl, .json or .parquet. Rows that have
     the text of --field in common and differ elsewhere, such as in their inputs, count as similar.
 

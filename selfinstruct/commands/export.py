@@ -51,11 +51,11 @@ def command(source: str, output: Path, format: str | None, template: str | None,
       selfinstruct export tatsu-lab/alpaca -o chats.jsonl --format messages
     """
     from selfinstruct.export import export
-    from selfinstruct.export.readers import Unread, check_apart, read_set
+    from selfinstruct.export.readers import Unread, read_set
+    from selfinstruct.records import check_apart
 
     if (Path(source) / SETTINGS).is_file():
-        run = selfinstruct.load(source)
-        number = export(run.dataset, output, format, template=template, seed=seed, card=run.card)
+        number = selfinstruct.load(source).export(output, format, template=template, seed=seed)
     else:
         unread = Unread()
         rows = read_set(source)

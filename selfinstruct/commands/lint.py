@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from selfinstruct.commands.options import json_option
+from selfinstruct.commands.options import json_option, stem_of
 from selfinstruct.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -46,9 +46,10 @@ def command(
 ) -> int:
     """Look for known defects in IN, and say where and why: a line a finding.
 
-    IN is a run, a .jsonl, .json or .parquet file, or a data set of the Hub (owner/name), with the columns instruction,
-    input and output, or instruction and instances. IN is never changed: --fix writes what it repairs to -o, and drops
-    rows without an output. Findings marked [*] are those that --fix repairs. Prose is never touched on a guess.
+    IN is a run, a .jsonl, .json, .parquet or .csv file, or a data set of the Hub (owner/name), with the columns
+    instruction, input and output, or instruction and instances. IN is never changed: --fix writes what it repairs to
+    -o, and drops rows without an output. Findings marked [*] are those that --fix repairs. Prose is never touched on a
+    guess.
 
     Exit status: 0 nothing found, 1 something found (with --fix: something is left), 2 wrong usage, 4 the endpoint of
     --judge failed for good, 130 interrupted. After 4 and 130 the same command goes on and repeats no request.
@@ -90,7 +91,7 @@ def _linted(
     if judge is None:
         _check_alone("--judge", judge_ledger=judge_ledger, base_url=more["base_url"], api_key_env=more["api_key_env"])
         return lint(source, select=select or None, ignore=ignore)
-    ledger = judge_ledger or Path(f"{Path(source).resolve().stem}.judge.jsonl")
+    ledger = judge_ledger or Path(f"{stem_of(source)}.judge.jsonl")
     click.echo(f"verdicts are kept in {ledger}", err=True)
     return lint(source, select=select or None, ignore=ignore, judge=judge, judge_ledger=ledger, **more)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Callable
 from dataclasses import Field, fields
@@ -55,6 +56,13 @@ def options_of(owner: type) -> Callable[[Callable[..., Any]], Callable[..., Any]
 
 
 settings_options = options_of(Settings)
+
+
+def stem_of(source: str) -> str:
+    """The beginning of a file name, from what names a set: a file without its ending, a folder, or a Hub id."""
+    path = Path(source).resolve()
+    name = path.stem if path.is_file() else path.name if path.is_dir() else source
+    return re.sub(r"[^\w.-]+", "-", name).strip("-") or "set"
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

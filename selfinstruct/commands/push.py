@@ -49,8 +49,8 @@ def command(
 ) -> int:
     """Publish RUN or DATASET on the Hub of Hugging Face as the data set REPO (OWNER/NAME), with a data card.
 
-    DATASET is a .jsonl, .json or .parquet file, a folder that `export` wrote, or a data set of the Hub. All files come
-    in one commit. A data set that is there already is replaced, its card and columns included, stays as private or
+    DATASET is a .jsonl, .json, .parquet or .csv file, a folder that `export` wrote, or a data set of the Hub. All files
+    come in one commit. A data set that is there already is replaced, its card and columns included, stays as private or
     public as it is, and keeps its history. The login is that of `hf auth login`, or HF_TOKEN.
 
     Texts are searched for keys and passwords first, and nothing is uploaded where one is found; --force does not change

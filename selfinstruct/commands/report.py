@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 import orjson
 
-from selfinstruct.commands.options import json_option
+from selfinstruct.commands.options import json_option, stem_of
 from selfinstruct.errors import SettingsError
 
 
@@ -39,9 +38,10 @@ def command(
 ) -> int:
     """Look at SOURCE, a run or any set: the paper's Table 1 and figures, as text and as one HTML file.
 
-    SOURCE and SET are run directories, .jsonl, .json or .parquet files, or data sets of the Hub (owner/name), of rows
-    with an instruction, in the Self-Instruct or the Alpaca shape. The page (default: NAME-report.html in this folder)
-    needs no server and no network; it has all rows and, for a run, all that was rejected, to browse, search and filter.
+    SOURCE and SET are run directories, .jsonl, .json, .parquet or .csv files, or data sets of the Hub (owner/name), of
+    rows with an instruction, in the Self-Instruct or the Alpaca shape. The page (default: NAME-report.html in this
+    folder) needs no server and no network; it has all rows and, for a run, all that was rejected, to browse, search and
+    filter.
 
     \b
     Judging by hand, as in the paper:
@@ -70,18 +70,13 @@ def command(
     if review or rate:
         material = read_material(source)
         text = quality_sheet(material, review, seed) if review else rating_sheet(material, str(rate))
-        path = save_sheet(output or Path(f"{_stem(source)}-{'review' if review else 'ratings'}.csv"), text)
+        path = save_sheet(output or Path(f"{stem_of(source)}-{'review' if review else 'ratings'}.csv"), text)
+        if as_json:
+            click.echo(orjson.dumps({"sheet": str(path)}).decode())
         click.echo(f"{path}: to be filled in, then read by selfinstruct report --reviewed {path}", err=True)
         return 0
     made = report(source, against=against, reviewed=reviewed, pairs=pairs, seed=seed)
-    path = made.save(output or Path(f"{_stem(source)}-report.html"))
+    path = made.save(output or Path(f"{stem_of(source)}-report.html"))
     click.echo(orjson.dumps(made.to_dict(), option=orjson.OPT_INDENT_2).decode() if as_json else str(made))
     click.echo(f"the page is {path}", err=True)
     return 0
-
-
-def _stem(source: str) -> str:
-    """A file name from what names a set: the last part of a path or a Hub id, without its ending."""
-    return (
-        re.sub(r"[^\w.-]+", "-", Path(source).resolve().stem if Path(source).exists() else source).strip("-") or "set"
-    )

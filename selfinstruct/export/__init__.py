@@ -8,20 +8,21 @@ importing.py  such rows in a file
 from __future__ import annotations
 
 import csv
+import io
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import jsonlines
 import orjson
 
-from selfinstruct.directory import DATASET, LEDGER, PROTECTED, REJECTED, SEEDS, SETTINGS, TASKS
 from selfinstruct.errors import SettingsError
 from selfinstruct.export.formats import COLUMNS, EXTRAS, FORMATS, Format, Record, Row, format_named
+from selfinstruct.records import appearing, check_no_file_of_a_run
 
 if TYPE_CHECKING:
     import datasets
@@ -35,7 +36,6 @@ BY_ENDING = {".json": "alpaca", ".parquet": "parquet", ".csv": "autotrain", "": 
 STRICT = (".parquet", ".csv")
 LEFT = {"system": "a system message", "turns": "turns after the first answer"}
 KEEPING = "jsonl, messages and sharegpt hold them"
-RUN_FILES = (SETTINGS, SEEDS, PROTECTED, LEDGER, TASKS, REJECTED, DATASET)
 
 
 def export(
@@ -75,9 +75,7 @@ def export(
 
 def _check_free(path: Path, format: Format) -> None:
     """Make sure that writing here destroys nothing but an earlier export."""
-    for place in (path, path.resolve()):
-        if place.name in RUN_FILES and (place.parent / SETTINGS).is_file():
-            raise SettingsError(f"{path}: is a file of the run {place.parent}; choose another name for the export")
+    check_no_file_of_a_run(path)
     if path.suffix and path.suffix != format.ending and {path.suffix, format.ending} & set(STRICT):
         raise SettingsError(
             f"{path}: this ending and the format {format.name} would mislead the next reader; change one"
@@ -98,20 +96,15 @@ def _write(rows: Iterable[Row], path: Path, format: Format, card: Callable[[], s
     assert format.records is not None
     lost: Counter[str] = Counter()
     counted = _Counted(format.records(_watched(rows, format, lost)))
-    if format.ending in (".parquet", ""):
+    if format.ending:
+        with _opened(path) as file:
+            _write_file(counted, file, format.ending)
+    else:
         dataset = to_dataset(list(counted))
         with _quiet():
-            dataset.to_parquet(str(path)) if format.ending else dataset.save_to_disk(str(path))
-        if not format.ending and card is not None:
+            dataset.save_to_disk(str(path))
+        if card is not None:
             (path / "README.md").write_text(card(), encoding="utf-8")
-    elif format.ending == ".csv":
-        _write_csv(path, counted)
-    else:
-        with open(path, "wb") as file:
-            if format.ending == ".json":
-                file.writelines(_array(counted))
-            else:
-                jsonlines.Writer(file, dumps=orjson.dumps).write_all(counted)
     for name, number in lost.items():
         logger.warning(
             "%s: %s rows have %s, which the format %s leaves out; %s",
@@ -122,6 +115,27 @@ def _write(rows: Iterable[Row], path: Path, format: Format, card: Callable[[], s
             KEEPING,
         )
     return counted.number
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears whole or not at all; a link, a pipe or a device is written to as it stands there."""
+    in_place = path.is_symlink() or (path.exists() and not path.is_file())
+    with open(path, "wb") if in_place else appearing(path) as file:
+        yield file
+
+
+def _write_file(records: Iterable[Record], file: IO[bytes], ending: str) -> None:
+    if ending == ".parquet":
+        dataset = to_dataset(list(records))
+        with _quiet():
+            dataset.to_parquet(file)
+    elif ending == ".csv":
+        file.writelines(_csv(records))
+    elif ending == ".json":
+        file.writelines(_array(records))
+    else:
+        jsonlines.Writer(file, dumps=orjson.dumps).write_all(records)
 
 
 def _watched(rows: Iterable[Row], format: Format, lost: Counter[str]) -> Iterator[Row]:
@@ -152,15 +166,21 @@ def _array(records: Iterable[Record]) -> Iterator[bytes]:
     yield b"[]\n" if before.startswith(b"[") else b"\n]\n"
 
 
-def _write_csv(path: Path, records: Iterable[Record]) -> None:
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        for number, record in enumerate(records):
-            if not number:
-                writer.writerow(record)
-            writer.writerow(record.values())
-        if not file.tell():
-            writer.writerow(["text"])
+def _csv(records: Iterable[Record]) -> Iterator[bytes]:
+    """Lines of CSV in which every cell has quotes, the names of the columns first."""
+    line = io.StringIO()
+    writer = csv.writer(line, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    names: Sequence[str] = ()
+    for record in records:
+        if not names:
+            names = list(record)
+            writer.writerow(names)
+        writer.writerow(record.values())
+        yield line.getvalue().encode()
+        line.seek(0)
+        line.truncate()
+    if not names:
+        yield b'"text"\n'
 
 
 @contextmanager

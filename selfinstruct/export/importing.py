@@ -11,10 +11,9 @@ from typing import Any
 
 import orjson
 
-from selfinstruct.errors import SettingsError
 from selfinstruct.export.formats import Row
-from selfinstruct.export.readers import Source, Unread, check_outputs, in_blocks, read_set
-from selfinstruct.records import Block, InMemory, writing
+from selfinstruct.export.readers import Unread, in_blocks, read_set
+from selfinstruct.records import InMemory, Source, check_outputs, writing
 from selfinstruct.records.blocks import Rows
 from selfinstruct.records.sources import BLOCK
 
@@ -74,32 +73,16 @@ def import_set(
     with ExitStack() as stack:
         taken = _Rejected(stack, outputs[1] if rejected is not None else None)
         passed = counts.counting(rows.rows(taken))
-        if as_tasks:
-            tasks = list(_tasks(passed))
-            keep = stack.enter_context(writing(outputs[0], InMemory(tasks, rows.name).schema))
-            blocks: Iterator[Block] = InMemory(tasks, rows.name).blocks()
-        else:
-            keep = stack.enter_context(writing(outputs[0], rows.schema))
-            blocks = in_blocks(passed, rows.columns)
-        for block in blocks:
+        tasks = InMemory(list(grouped(passed)), rows.name) if as_tasks else None
+        keep = stack.enter_context(writing(outputs[0], (tasks or rows).schema))
+        for block in tasks.blocks() if tasks else in_blocks(passed, rows.columns):
             keep(block)
-        if not counts.rows and taken.number:
-            raise SettingsError(
-                f"{rows.name}: nothing in it can be read as {rows.detected}; {taken.first}. Name another format "
-                "(format, --format)"
-            )
         taken.finish()
+    told = rows.detected
     return Imported(
-        rows.name,
-        rows.detected.format.name,
-        rows.detected.why,
-        counts.rows,
-        taken.number,
-        counts.unanswered,
-        counts.conversations,
-        taken.first,
-        rows.detected.left_out,
-    )
+        rows.name, told.format.name, told.why, counts.rows, taken.number, counts.unanswered, counts.conversations,
+        taken.first, told.left_out,
+    )  # fmt: skip
 
 
 @dataclass
@@ -145,7 +128,7 @@ def _rejected_schema() -> Any:
     return pa.schema(list(zip(REJECTED, (pa.int64(), pa.string(), pa.string()), strict=True)))
 
 
-def _tasks(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+def grouped(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
     """A task for each instruction, with its rows as instances, in the order of their first rows."""
     tasks: dict[str, dict[str, Any]] = {}
     for row in rows:

@@ -89,7 +89,7 @@ def _similarity(found: Similarity) -> str:
 
 
 def _languages(statistics: Statistics) -> list[str]:
-    from selfinstruct.report.languages import UNSURE
+    from selfinstruct.languages import UNSURE
 
     spoken = statistics.profile.languages
     total = sum(number for _, number in spoken)

@@ -95,7 +95,7 @@ def model_name(name: str | None) -> str:
 
 def models(run: Run) -> str:
     """The models that wrote the tasks, by their number, and those of other stages."""
-    counts = Counter(model_name(task.model) for task in run.tasks)
+    counts = Counter(model_name(task.model) for task in run.tasks if task.model)
     said = [f"{name} ({counted(number)})" for name, number in counts.most_common()] or [model_name(run.settings.model)]
     return ", ".join(said) + "".join(f"; {stage} by {name}" for stage, name in _other_models(run.settings))
 
@@ -119,7 +119,7 @@ def _making(run: Run, directory: RunDirectory, stored: Stored, seeds_license: st
     yield f"Method: {settings.method}, with selfinstruct {stored.version}."
     yield f"Model: {models(run)}, asked through {api}."
     if settings.from_run or run.carried:
-        yield f"Begun with {counted(run.carried)} of an earlier run, {last_part(str(settings.from_run))}."
+        yield f"Begun with {counted(run.carried)} that were there before, from {last_part(str(settings.from_run))}."
     yield _seeds(settings, stored, directory, seeds_license)
     yield (
         f"An instruction was admitted at a ROUGE-L below {settings.max_rouge:g} to every seed and every earlier one "
@@ -169,11 +169,22 @@ def _decoding(settings: Settings, stored: Stored) -> Iterator[str]:
         stages["classification"] = stage.verdict_request(task).sampling
         stages["instances"] = stage.instances_request(task).sampling
     for name, sampling in stages.items():
-        numbers = ", ".join(f"{key} {value:g}" for key, value in sampling.items() if isinstance(value, int | float))
-        yield f"Decoding of {name}: {numbers}."
+        said = ", ".join(f"{key} {text}" for key, value in sampling.items() if (text := _parameter(key, value)))
+        yield f"Decoding of {name}: {said}."
+    if settings.response_format == "json":
+        yield "Answers were asked for as JSON, by a schema."
     for model, dropped in stored.settled.get("dropped", {}).items():
         if dropped:
             yield f"Left out, because the server of {model_name(model)} refused them: {', '.join(dropped)}."
+
+
+def _parameter(name: str, value: Any) -> str:
+    """A sampling parameter in words; of texts only the reasoning effort, as others may name somebody."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value) if isinstance(value, int) or name == "reasoning_effort" else ""
 
 
 def _terms(run: Run) -> Iterator[tuple[str, Terms | None]]:
@@ -215,7 +226,7 @@ def _limits(run: Run, stored: Stored) -> Iterator[str]:
     if run.settings.tokenizer == "rouge":
         yield "The tokenizer sees ASCII words only, so instructions in other scripts were not compared at all."
     if run.carried:
-        yield f"How the {counted(run.carried)} of the earlier run came about is not described here."
+        yield f"How the {counted(run.carried)} that it began with came about is not described here."
     if unsaid := run.rejections["no_verdict"]:
         yield f"For {counted(unsaid)} the model did not say whether it is one of classification; it was taken for none."
     if run.settings.method not in TEMPLATES or stored.filters:

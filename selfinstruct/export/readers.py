@@ -7,60 +7,26 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from selfinstruct.directory import DATASET, SETTINGS
 from selfinstruct.errors import SettingsError
 from selfinstruct.export.detect import Detected, detect, every
-from selfinstruct.export.formats import COLUMNS, EXTRAS, Record, Row, Unreadable
+from selfinstruct.export.formats import COLUMNS, EXTRAS, Row, Unreadable
 from selfinstruct.export.formats.form import Read
 from selfinstruct.export.formats.rows import joined
-from selfinstruct.records import Block, Dataset, InMemory, Records, check_form, open_records
+from selfinstruct.records import Block, Records, Source, open_records
 from selfinstruct.records.blocks import Rows, inferred
 from selfinstruct.records.sources import BLOCK
 
-if TYPE_CHECKING:
-    import datasets
-
-Source: TypeAlias = "str | os.PathLike[str] | Sequence[Record] | datasets.Dataset"
 Reject: TypeAlias = Callable[[int, Any, str], None]
 
-LONGEST = 2**31 - 1  # characters of one field of CSV, as many as every platform takes
 OPTIONAL = ("source", *EXTRAS)
-
-
-def open_set(source: Source) -> Records:
-    """Open what `open_records` opens, and also a CSV file, a folder that `refilter -o` wrote, or rows in memory.
-
-    Raises:
-        SettingsError: there is no such set, or it cannot be read.
-    """
-    if not isinstance(source, str | os.PathLike):
-        return Dataset(source, "rows") if hasattr(source, "select_columns") else InMemory(source, "rows")
-    path = Path(source)
-    if path.suffix.lower() == ".csv" and path.is_file():
-        return _open_csv(path)
-    if path.is_dir() and (path / DATASET).is_file() and not (path / SETTINGS).is_file():
-        return open_records(path / DATASET)
-    return open_records(source)
-
-
-def _open_csv(path: Path) -> Records:
-    csv.field_size_limit(LONGEST)
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            records = InMemory(list(csv.DictReader(file, strict=True)), str(path))
-    except (csv.Error, UnicodeDecodeError, OSError) as error:
-        raise SettingsError(f"{path}: cannot be read as CSV in UTF-8 ({error})") from error
-    records.path = path
-    return records
 
 
 def read_set(
@@ -78,7 +44,7 @@ def read_set(
     Raises:
         SettingsError: there is no such set, or its format cannot be told.
     """
-    records = open_set(source)
+    records = open_records(source, "rows")
     return RowSet(records, detect(records, format, template), whole=whole)
 
 
@@ -95,17 +61,28 @@ class RowSet:
         self._records, self._whole = records, whole and detected.format.joins
 
     def rows(self, reject: Reject | None = None) -> Iterator[Row]:
-        """The rows, one by one. What cannot be read goes to `reject`: its number, the record, and the reason."""
-        stem, taken = Path(self.name).stem, Names()
-        reject = reject or _pass_over
+        """The rows, one by one. What cannot be read goes to `reject`: its number, the record, and the reason.
+
+        Raises:
+            SettingsError: nothing at all can be read.
+        """
+        stem, taken, unread = Path(self.name).stem, Names(), Unread()
+        any_row = False
         for number, record in enumerate(every(self._records), 1):
             read = self._read(record)
             for place, each in enumerate(read):
                 if isinstance(each, Unreadable):
-                    reject(number, record, str(each))
+                    unread(number, record, str(each))
+                    (reject or _pass_over)(number, record, str(each))
                 else:
+                    any_row = True
                     name = f"{stem}-{number}" if len(read) == 1 else f"{stem}-{number}.{place}"
                     yield {**each, "id": taken.free(each.get("id") or name)}
+        if unread.number and not any_row:
+            raise SettingsError(
+                f"{self.name}: nothing in it can be read as {self.detected}; {unread.first}. Name another format "
+                "(format, --format)"
+            )
 
     def _read(self, record: Any) -> Read:
         if not isinstance(record, Mapping):
@@ -130,30 +107,6 @@ class RowSet:
 
     def schema(self) -> Any:
         return inferred(self.blocks(), self.name)
-
-
-def check_outputs(outputs: Sequence[Path], inputs: Iterable[Records | RowSet]) -> None:
-    """Whether these files can be written while those sets are read.
-
-    Raises:
-        SettingsError: one has no form, is read here, or stands there twice.
-    """
-    for output in outputs:
-        check_form(output)
-        for records in inputs:
-            check_apart(output, records)
-    if len({output.resolve() for output in outputs}) < len(outputs):
-        raise SettingsError(f"{outputs[0]}: is named for two outputs; choose another name")
-
-
-def check_apart(output: Path, records: Records | RowSet) -> None:
-    """Whether a file is another one than that which a set is read from.
-
-    Raises:
-        SettingsError: it is the same.
-    """
-    if records.path is not None and output.exists() and output.samefile(records.path):
-        raise SettingsError(f"{output}: is read here and would be written over; choose another name")
 
 
 def _pass_over(number: int, record: Any, reason: str) -> None:

@@ -55,7 +55,7 @@ class Request:
             said["response_format"] = dict(self.response_format)
         return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The name of the request in the ledger: its index in the loop, or else its content."""
         return f"{self.stage}/{self.digest if self.index is None else self.index}"

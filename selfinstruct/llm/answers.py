@@ -30,13 +30,17 @@ def completion_of(answer: Any) -> Completion | None:
 
 
 def usage_of(said: Any) -> Usage | None:
-    """The usage object of a response; None where there is none, or one without numbers."""
+    """The usage object of a response; None where there is none, one without numbers, or one of zeros.
+
+    Thoughts that stand in the total alone (xAI, Gemini) are paid for as a part of the completion.
+    """
     if not isinstance(said, dict):
         return None
     prompt, completion = said.get("prompt_tokens"), said.get("completion_tokens")
-    if not isinstance(prompt, int) or not isinstance(completion, int):
+    if not isinstance(prompt, int) or not isinstance(completion, int) or prompt + completion <= 0:
         return None
-    cached = _detail(said.get("prompt_tokens_details"), "cached_tokens")
+    completion = max(completion, _detail(said, "total_tokens") - prompt)
+    cached = min(prompt, _detail(said.get("prompt_tokens_details"), "cached_tokens"))
     return Usage(prompt, completion, cached, _detail(said.get("completion_tokens_details"), "reasoning_tokens"))
 
 

@@ -94,6 +94,9 @@ class Metered:
         Raises:
             Stopped: it does not, or the run is stopping.
         """
+        if self.patience and (left := self._ledger.tally.under_way(request.key)):
+            # A process was killed while it waited; this try is another one, and both may have to be paid for.
+            self._write(request, Usage(**left), "no end of this try was seen")
         if self._budget.capped:
             await self._allowed(request)
         self._under_way += 1
@@ -112,20 +115,23 @@ class Metered:
         finally:
             self._under_way -= 1
             self._settled.set()
-        if isinstance(completion, Completion) and completion.usage is None:
-            self._brought_nothing(request, "an answer without usage", billed=True)
+        if isinstance(completion, Completion):
+            if completion.usage is None:
+                self._brought_nothing(request, "an answer without usage", billed=True)
+            elif request.key in self._ledger:  # its answer is there already, so that nobody records this one
+                self._write(request, completion.usage, "asked again to see whether anything is answered")
         return completion
 
     async def _allowed(self, request: Request) -> None:
         """Wait until the budget allows the try, and write it down before anything is sent."""
         while not self._budget.allows(self._ledger, request, worst := self._bound(request)):
-            if self._stopping():
-                raise Stopped
             if not self._under_way:
                 self._on_exhausted()
                 raise Stopped
             self._settled.clear()
             await self._settled.wait()
+            if self._stopping():
+                raise Stopped
         self._write(request, worst, "")
 
     def _brought_nothing(self, request: Request, why: str, *, billed: bool) -> None:

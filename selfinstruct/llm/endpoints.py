@@ -35,8 +35,9 @@ class Endpoint:
 class Endpoints:
     """Chooses who is asked next: among those with room, the one with the smallest share of its limit in use.
 
-    An endpoint that fails three times in a row while there are others rests for a second, then two, up to a minute. One
-    that cannot be used at all (a wrong key, a used-up quota) is left, until the last one fails with its reason.
+    An endpoint that fails three times in a row while there are others rests for a second, then two, up to a minute; one
+    that asks for a pause rests for it. One that cannot be used at all (a wrong key, a used-up quota) is left, until the
+    last one fails with its reason.
 
     Args:
         ends: the endpoints.
@@ -71,11 +72,9 @@ class Endpoints:
             TransientFailure: there was no whole reply.
         """
         end = await self._chosen()
-        sent = self._clock()
         try:
-            if (wait := end.pace.take(tokens)) > 0:
-                await self._pause(wait)
-                sent = self._clock()
+            await end.pace.turn(tokens, self._pause)
+            sent = self._clock()
             reply = await end.transport.post(path, body)
         except TransientFailure as failure:
             if failure.slow:
@@ -99,20 +98,31 @@ class Endpoints:
         self.tell_room()
         self._next()
 
-    def missed(self, end: Endpoint) -> None:
-        """Note a failure that another try may mend."""
-        end.misses += 1
-        if end.misses >= RESTS_AFTER and len(self.ends) > 1:
-            end.rests_until = self._clock() + min(LONGEST_REST, 2.0 ** (end.misses - RESTS_AFTER))
+    def missed(self, end: Endpoint, asked: float | None = None) -> float | None:
+        """Note a failure that another try may mend; how long this one has to wait, of the seconds that were asked for.
+
+        Another endpoint need not wait. What fails while this one rests was mostly sent before, and is no news.
+        """
+        if self.ends == [end]:
+            return asked
+        now = self._clock()
+        if end.rests_until <= now:
+            end.misses += 1
+            if end.misses >= RESTS_AFTER:
+                end.rests_until = now + min(LONGEST_REST, 2.0 ** (end.misses - RESTS_AFTER))
+        end.rests_until = max(end.rests_until, now + min(LONGEST_REST, asked or 0.0))
+        return None if any(other.rests_until <= now for other in self.ends if other is not end) else asked
 
     def leave(self, end: Endpoint, why: EndpointFailed) -> Exception:
         """Ask this endpoint no more; the error to raise: of the one request, or of all where none is left."""
-        if len(self.ends) <= 1 or end not in self.ends:
+        if self.ends == [end]:
             return why
-        self.ends.remove(end)
-        logger.warning("%s\nThe run goes on with the other %s.", why, ", ".join(sorted({o.host for o in self.ends})))
-        self.tell_room()
-        self._next()
+        if end in self.ends:  # others of its requests were under way when the first one brought the news
+            self.ends.remove(end)
+            others = ", ".join(sorted({other.host for other in self.ends}))
+            logger.warning("%s\nThe run goes on with the other %s.", why, others)
+            self.tell_room()
+            self._next()
         return TransientFailure(str(why))
 
     def tell_room(self) -> None:
@@ -133,7 +143,8 @@ class Endpoints:
             self._waiting.append(turn)
             try:
                 await turn
-            except asyncio.CancelledError:
+                await self._pause(0)
+            except BaseException:
                 self._next()  # it may have been this one's turn
                 raise
         end.pace.in_flight += 1

@@ -17,6 +17,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
+
 from selfinstruct.errors import EndpointFailed, RequestRefused, SettingsError, TransientFailure
 from selfinstruct.llm import Completion, Request, Stage, Usage
 from selfinstruct.llm.answers import completion_of
@@ -55,6 +57,7 @@ class OpenAIClient:
         backend: "aiohttp", or "sdk" for the openai package.
         concurrency: requests in flight, at the most; how many there are is found out (see `pace`).
         rpm, tpm: requests and tokens a minute of each endpoint, in the place of what its headers say.
+        bounded: whether there is a budget, so that a token limit which the server refuses is not just left out.
         on_room: called with the number of requests that may be in flight, when it changes.
         pause: sleeps; raises where the run is stopping.
         client: an `AsyncOpenAI` of your own, such as an `AsyncAzureOpenAI`, in the place of addresses and keys.
@@ -80,12 +83,13 @@ class OpenAIClient:
         concurrency: int = 1000,
         rpm: float | None = None,
         tpm: float | None = None,
+        bounded: bool = False,
         on_room: Callable[[int], None] = lambda _: None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         client: Any = None,
     ) -> None:
         self.settled = settled or Settled()
-        self._on_settled = on_settled
+        self._on_settled, self._bounded = on_settled, bounded
         self._succeeded: set[str] = set()
         if client is not None:
             ways: list[tuple[str, Transport]] = [(host_of(str(client.base_url)), SDK(None, "", timeout, client))]
@@ -136,16 +140,13 @@ class OpenAIClient:
         parameters = self._parameters(request)
         limit = parameters.get("max_completion_tokens") or parameters.get("max_tokens")
         if limit is None:
-            raise SettingsError(
-                f"{request.model} at {self.where} takes no token limit, so no budget can be kept; "
-                "leave --max-cost and --max-tokens-total out, or choose another model"
-            )
+            raise self._unbounded(request)
         if "max_tokens" in parameters and "max_tokens" in request.optional and request.model not in self._succeeded:
             limit += REASONING_ROOM  # the first try may learn that it is to be called max_completion_tokens
         size = len(request.text.encode()) + TEMPLATE_TOKENS * max(1, len(request.messages))
-        if request.response_format is not None:
-            size += len(str(request.response_format))
-        return Usage(size, limit)
+        # A schema, tools and the like are a part of the prompt; of several candidates each one is paid for.
+        size += sum(len(orjson.dumps(one)) for one in parameters.values() if isinstance(one, Mapping | Sequence))
+        return Usage(size, limit * int(parameters.get("best_of") or 1))
 
     @property
     def limits(self) -> dict[str, str]:
@@ -211,11 +212,19 @@ class OpenAIClient:
                 f"{request.model} at {self.where} refuses {_option(request, ours)}: {message} "
                 "Leave the option out, or choose a value that it takes."
             )
+        if ours == "max_tokens" and self._bounded:
+            raise self._unbounded(request)
         value = request.sampling[ours] if ours in request.sampling else sent[name]
         self.settled.dropped.setdefault(request.model, []).append(lesson(ours, value))
         logger.warning("%s refuses %s; the run goes on without (%s)", request.model, lesson(ours, value), message)
         self._on_settled()
         return True
+
+    def _unbounded(self, request: Request) -> SettingsError:
+        return SettingsError(
+            f"{request.model} at {self.where} takes no token limit, so no budget can be kept; "
+            "leave --max-cost and --max-tokens-total out, or choose another model"
+        )
 
     def _explained(self, end: Endpoint, request: Request, refusal: Refusal, reply: Reply) -> Exception:
         """The error of the seam for a status that is none of success."""
@@ -229,10 +238,13 @@ class OpenAIClient:
             )
         if status not in (401, 404) and TOO_LONG.search(signs):
             return RequestRefused(f"the prompt and max_tokens are too long for {request.model} ({told})")
-        if status in (408, 409, 425, 429) or status >= 500:
-            self._endpoints.missed(end)
-            asked = retry_after(reply.headers)
-            return TransientFailure(told, retry_after=asked, limited=status == 429, billed=status >= 500)
+        # A 403 among answers: a firewall that dislikes one prompt, or a key without its rights; others will show which.
+        forbidden = status == 403 and end.answers > 0 and not _FLAGGED.search(signs)
+        if status in (408, 409, 425, 429) or status >= 500 or forbidden:
+            asked = self._endpoints.missed(end, retry_after(reply.headers))
+            # Azure says 408 where the model itself took too long.
+            billed = status == 408 or status >= 500
+            return TransientFailure(told, retry_after=asked, limited=status == 429, billed=billed)
         if status in (413, 451) or (status in (400, 403, 422) and _FLAGGED.search(signs)):
             return RequestRefused(told)
         if status in (400, 422) and request.model in self._succeeded:

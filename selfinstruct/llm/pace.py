@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 START = 32
@@ -12,6 +12,8 @@ STARTING_SHARE = 0.5
 CUT = 0.7
 # A bucket fills up to what comes in this many seconds, so that no burst stands behind a pause.
 BURST_SECONDS = 0.1
+# The word of a header keeps a request waiting for so long at the most: some tell the limit of a day, or the wrong unit.
+LONGEST_TOLD_SECONDS = 60.0
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 
@@ -72,6 +74,7 @@ class Pace:
         self._cut_at = float("-inf")
         now = clock()
         self._set = {"requests": rpm is not None, "tokens": tpm is not None}
+        self._unsent = {"requests": 0.0, "tokens": 0.0}
         self._buckets = {
             name: Bucket.per_minute(number, now)
             for name, number in (("requests", rpm), ("tokens", tpm))
@@ -85,10 +88,24 @@ class Pace:
 
     def take(self, tokens: float) -> float:
         """Count a request before it is sent; the seconds that it has to wait."""
-        if not self._buckets:
-            return 0.0
-        now = self._clock()
-        return max(bucket.take(1.0 if name == "requests" else tokens, now) for name, bucket in self._buckets.items())
+        longest = 0.0
+        for name, bucket in self._buckets.items():
+            wait = bucket.take(_amounts(tokens)[name], self._clock())
+            longest = max(longest, wait if self._set[name] else min(wait, LONGEST_TOLD_SECONDS))
+        return longest
+
+    async def turn(self, tokens: float, pause: Callable[[float], Awaitable[None]]) -> None:
+        """Count a request and wait until it may be sent. The server, which has not seen it, counts without it."""
+        if (wait := self.take(tokens)) > 0:
+            self._hold(tokens, 1)
+            try:
+                await pause(wait)
+            finally:
+                self._hold(tokens, -1)
+
+    def _hold(self, tokens: float, sign: int) -> None:
+        for name, amount in _amounts(tokens).items():
+            self._unsent[name] += sign * amount
 
     def answered(self, spare_tokens: float, headers: Mapping[str, str]) -> None:
         """Learn from an answer; `spare_tokens` were counted before and not used."""
@@ -116,9 +133,18 @@ class Pace:
     def _learn(self, name: str, headers: Mapping[str, str]) -> None:
         limit, left = (_number(headers.get(f"x-ratelimit-{what}-{name}")) for what in ("limit", "remaining"))
         back_in = seconds(headers.get(f"x-ratelimit-reset-{name}"))
-        if limit is None or left is None or back_in is None or not 0 < back_in < float("inf") or left >= limit:
+        if left is None:
             return
-        self._buckets[name] = Bucket((limit - left) / back_in, left, limit, self._clock())
+        if limit is None or back_in is None or not 0 < back_in < float("inf") or left >= limit:
+            # Nothing is used up, or nobody knows when it comes back: what was told before holds no more.
+            self._buckets.pop(name, None)
+            return
+        self._buckets[name] = Bucket((limit - left) / back_in, left - self._unsent[name], limit, self._clock())
+
+
+def _amounts(tokens: float) -> dict[str, float]:
+    """What a request takes from each bucket."""
+    return {"requests": 1.0, "tokens": tokens}
 
 
 def seconds(text: str | None) -> float | None:

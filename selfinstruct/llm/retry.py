@@ -75,7 +75,8 @@ class Retrying:
         self._numbers = count()
         self._waiting: set[_Trouble] = set()
         self._most_refusals = refusals
-        self._tries: deque[tuple[float, bool]] = deque(maxlen=BREAKER_TRIES)
+        self._tries: deque[bool] = deque(maxlen=BREAKER_TRIES)
+        self._bad_since: float | None = None
         self._refusals = self._troubled = 0
         self.disproved = 0
         self._looking: asyncio.TimerHandle | None = None
@@ -125,7 +126,7 @@ class Retrying:
             self._refused(refusal)
             raise
         self._failing_since, self._announced, self._refusals = None, False, 0
-        self._tries.append((0.0, True))
+        self._tries.append(True)
         for trouble in self._waiting:
             trouble.saw_answer(number)
         self._successes[_kind(request)] += 1
@@ -169,8 +170,8 @@ class Retrying:
     def _failed(self, failure: TransientFailure) -> None:
         now = self.clock()
         if not failure.limited:
-            self._tries.append((now, False))
-            self._check_error_rate(failure)
+            self._tries.append(False)
+            self._check_error_rate(failure, now)
         if self._failing_since is None:
             self._failing_since = now
         news = not self._successes or now - self._failing_since >= SILENT_SECONDS
@@ -178,11 +179,15 @@ class Retrying:
             self._announced = True
             logger.warning("%s; retrying for up to %g s without an answer", failure, self.give_up)
 
-    def _check_error_rate(self, failure: TransientFailure) -> None:
-        failed = [when for when, good in self._tries if not good]
-        if len(failed) >= BREAKER_TRIES * BREAKER_SHARE and failed[-1] - failed[0] >= BREAKER_SECONDS:
+    def _check_error_rate(self, failure: TransientFailure, now: float) -> None:
+        failed = self._tries.count(False)
+        if failed < BREAKER_TRIES * BREAKER_SHARE:
+            self._bad_since = None
+        elif self._bad_since is None:
+            self._bad_since = now
+        elif now - self._bad_since >= BREAKER_SECONDS:
             raise EndpointFailed(
-                f"{len(failed)} of the last {len(self._tries)} tries failed, so the endpoint is as good as gone; the "
+                f"{failed} of the last {len(self._tries)} tries failed, so the endpoint is as good as gone; the "
                 f"last failure: {failure}"
             )
 

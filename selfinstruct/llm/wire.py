@@ -23,6 +23,7 @@ from selfinstruct.errors import SettingsError, TransientFailure
 Backend = Literal["aiohttp", "sdk"]
 
 MOST_BYTES = 64 * 2**20
+CONNECT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,14 @@ class Wire:
             ) as response:
                 content = await _whole(response)
                 return Reply(response.status, content, response.headers)
+        except aiohttp.ConnectionTimeoutError:
+            raise unsent(self._host, "no connection within the time", slow=True) from None
         except asyncio.TimeoutError:
             raise late(self._host, self._timeout) from None
-        except aiohttp.ClientConnectorError as error:  # nothing was sent
-            raise TransientFailure(f"cannot get an answer from {self._host}: {error}") from None
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as error:
+            raise unsent(self._host, _cause(error)) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise lost(self._host, str(error) or type(error).__name__) from None
+            raise lost(self._host, _cause(error)) from None
 
     async def close(self) -> None:
         """Close the connections. A later request opens new ones."""
@@ -102,7 +105,7 @@ class Wire:
         # What limits the number of connections is `Slots`.
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=_verified() if self._base.startswith("https") else True),
-            timeout=aiohttp.ClientTimeout(total=self._timeout),
+            timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
         )
@@ -137,7 +140,8 @@ class SDK:
             cause: BaseException = error
             while cause.__cause__ is not None and not isinstance(cause, aiohttp.ClientError):
                 cause = cause.__cause__
-            raise lost(self._host, str(cause) or type(cause).__name__) from None
+            failure = unsent if isinstance(cause, aiohttp.ClientConnectorError) else lost
+            raise failure(self._host, _cause(cause)) from None
 
     async def close(self) -> None:
         """Close the connections; a client that was given is its owner's to close."""
@@ -182,6 +186,18 @@ def lost(host: str, cause: str) -> TransientFailure:
     return TransientFailure(f"cannot get an answer from {host}: {cause}", billed=True)
 
 
+def unsent(host: str, cause: str, *, slow: bool = False) -> TransientFailure:
+    """The failure of a try that did not come as far as to be sent, so that nobody bills it."""
+    return TransientFailure(f"cannot get an answer from {host}: {cause}", slow=slow)
+
+
+def _cause(error: BaseException) -> str:
+    """What an error says; one about a reply names the address, with the password that a proxy may have in it."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{error.status} {error.message}"
+    return str(error) or type(error).__name__
+
+
 async def _whole(response: aiohttp.ClientResponse) -> bytes:
     """The body, up to a size that no answer has."""
     if response.content_length is not None and response.content_length <= MOST_BYTES:
@@ -196,12 +212,25 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _proxy_for(url: str) -> str | None:
-    """The proxy of the environment, asked once: aiohttp would ask in a thread, for each request."""
+    """The proxy of the environment, asked once: aiohttp would ask in a thread, for each request.
+
+    Raises:
+        SettingsError: it is none that speaks HTTP.
+    """
     parts = urlsplit(url)
     if parts.hostname in (None, "localhost", "127.0.0.1", "::1") or proxy_bypass(parts.netloc):
         return None
     proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if proxy is None or "://" not in proxy:
+        return proxy and f"http://{proxy}"
+    kind = urlsplit(proxy).scheme
+    if kind not in ("http", "https"):
+        raise SettingsError(
+            f"the proxy for {host_of(url)} is a {kind}:// one, which is not spoken here; set {parts.scheme}_proxy to "
+            "an http:// one, or no_proxy to the host"
+        )
+    return proxy
 
 
 def _verified() -> ssl.SSLContext:

@@ -13,8 +13,8 @@ from selfinstruct.errors import SettingsError
 from selfinstruct.quality.linting import findings_of
 from selfinstruct.quality.report import Finding, LintReport
 from selfinstruct.quality.rules import Row, Rule, chosen
-from selfinstruct.quality.sets import Source, blocks, examples, records_of, with_texts
-from selfinstruct.records import Block, check_form, writing
+from selfinstruct.quality.sets import blocks, examples, with_texts
+from selfinstruct.records import Block, Source, check_outputs, open_records, writing
 from selfinstruct.records.blocks import Rows
 
 MOST_REPAIRS = 50  # of one row; each makes the text shorter or plainer, so this is never reached
@@ -80,7 +80,7 @@ def fix(
         [{'instruction': 'Name a river.', 'input': '', 'output': 'The Elbe.'}]
     """
     mender = _Mender(chosen(select, ignore))
-    records = records_of(source)
+    records = open_records(source)
     rows = [
         new
         for start, _, held in blocks(records)
@@ -105,10 +105,8 @@ def fix_file(
         SettingsError: a set cannot be read or written, or the output is the input.
     """
     mender = _Mender(chosen(select, ignore))
-    records, path = records_of(source), Path(output)
-    check_form(path)
-    if records.path is not None and path.exists() and path.samefile(records.path):
-        raise SettingsError(f"{path}: is read here and would be written over; choose another name")
+    records, path = open_records(source), Path(output)
+    check_outputs([path], [records])
     if (Path(source) / LEDGER).is_file() and path.resolve().is_relative_to(Path(source).resolve()):
         raise SettingsError(f"{path}: lies in a run, which is never changed; choose a name outside of {source}")
     with writing(path, records.schema) as write:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -12,12 +11,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from selfinstruct.errors import EndpointFailed, RequestRefused, RunLocked, SettingsError
-from selfinstruct.interrupts import run_interruptibly
-from selfinstruct.ledger import Ledger, Recorded
+from selfinstruct.asking import Answer, ask_all, endpoint
+from selfinstruct.errors import RequestRefused, RunLocked, SettingsError
+from selfinstruct.ledger import Ledger
 from selfinstruct.llm import LLM, Message, Request
-from selfinstruct.llm.limits import RANKS, Slots, Stopped
-from selfinstruct.llm.retry import Retrying
+from selfinstruct.llm.limits import Slots
 from selfinstruct.parsing.common import split_thinking
 from selfinstruct.prompts import Prompts
 from selfinstruct.quality.report import Finding
@@ -98,7 +96,7 @@ class Judge:
     model: str
     ledger: Path
     codes: Sequence[str]
-    concurrency: int = 32
+    slots: Slots
     own: bool = False
 
     @classmethod
@@ -126,8 +124,9 @@ class Judge:
                 "judge: its answers are paid for and kept; say where (judge_ledger, --judge-ledger FILE)"
             )
         model = judge if isinstance(judge, str) else str(getattr(judge, "model", "own"))
-        llm = client(judge, base_url, api_key_env) if isinstance(judge, str) else judge
-        return cls(llm, model, Path(ledger), codes, concurrency, own=isinstance(judge, str))
+        slots = Slots(concurrency)
+        llm = _client(judge, base_url, api_key_env, slots) if isinstance(judge, str) else judge
+        return cls(llm, model, Path(ledger), codes, slots, own=isinstance(judge, str))
 
     def decide(self, rows: Sequence[Row]) -> tuple[list[Finding], list[int]]:
         """What the judge finds, and the numbers of the rows about which it said neither yes nor no.
@@ -139,13 +138,16 @@ class Judge:
         """
         requests = list(self._requests(rows))
         with _opened(self.ledger) as ledger:
-            sitting = _Sitting(self, requests, ledger)
-            run_interruptibly(sitting.run, sitting.stop)
-        if sitting.stopped:
-            raise KeyboardInterrupt
-        opinions = [sitting.found[request.key] for request in requests]
+            answers = ask_all(self.llm, requests, ledger, self.slots, give_up=GIVE_UP, close=self.own)
+        opinions = [self._opinion(answer) for answer in answers]
         findings = [_finding(row, said) for row, said in zip(rows, opinions, strict=True) if said.sound is False]
         return findings, [row.number for row, said in zip(rows, opinions, strict=True) if said.sound is None]
+
+    def _opinion(self, answer: Answer) -> Opinion:
+        """What an answer says; a request that was refused for good leaves the row undecided."""
+        if isinstance(answer, RequestRefused):
+            return Opinion(None, why=str(answer))
+        return read_opinion(answer.text, self.codes)
 
     def _requests(self, rows: Sequence[Row]) -> Iterator[Request]:
         prompts = Prompts({TEMPLATE.name: TEMPLATE.read_text(encoding="utf-8")}, "chat")
@@ -161,14 +163,11 @@ class Judge:
             )
 
 
-def client(model: str, base_url: str | Sequence[str], api_key_env: str | Sequence[str]) -> LLM:
-    """The client of an OpenAI-compatible endpoint."""
+def _client(model: str, base_url: str | Sequence[str], api_key_env: str | Sequence[str], slots: Slots) -> LLM:
     if model == "demo" and not base_url:
         raise SettingsError("judge: the demo teacher makes tasks up and judges none; name a model at an endpoint")
-    from selfinstruct.llm.openai import OpenAIClient
-
     urls, keys = ([given] if isinstance(given, str) else list(given) for given in (base_url, api_key_env))
-    return OpenAIClient(urls, keys, timeout=TIMEOUT)
+    return endpoint(urls, keys, slots, timeout=TIMEOUT)
 
 
 def _finding(row: Row, said: Opinion) -> Finding:
@@ -194,58 +193,3 @@ def _opened(path: Path) -> Iterator[Ledger]:
             yield ledger
     finally:
         lock.release()
-
-
-class _Sitting:
-    """All requests asked, as many at once as the judge takes."""
-
-    def __init__(self, judge: Judge, requests: Sequence[Request], ledger: Ledger) -> None:
-        self._judge, self._requests, self._ledger = judge, requests, ledger
-        self._slots: Slots | None = None
-        self.found: dict[str, Opinion] = {}
-        self.stopped = False
-
-    async def run(self) -> None:
-        self._slots = slots = Slots(self._judge.concurrency)
-        if self.stopped:  # a signal came first
-            slots.close()
-        retrying = Retrying(self._judge.llm, slots, GIVE_UP)
-        recorded = Recorded(retrying, self._ledger, on_recall=retrying.answered)
-        waiting = iter(self._requests)
-        workers = min(self._judge.concurrency, len(self._requests))
-        tasks = [asyncio.ensure_future(self._work(waiting, recorded)) for _ in range(workers)]
-        try:
-            await asyncio.gather(*tasks)
-        except EndpointFailed as error:
-            raise EndpointFailed(
-                f"{error}\n{len(self._ledger):,} verdicts are kept in {self._ledger.path}; the same command goes on."
-            ) from error
-        finally:
-            slots.close()
-            await asyncio.gather(*tasks, return_exceptions=True)  # what is in flight is paid for
-            close = getattr(self._judge.llm, "close", None) if self._judge.own else None
-            if close is not None:
-                await close()
-
-    def stop(self, reason: str) -> None:
-        """Let nothing new start."""
-        self.stopped = True
-        if self._slots is not None:
-            self._slots.close()
-
-    async def _work(self, waiting: Iterator[Request], recorded: Recorded) -> None:
-        assert self._slots is not None
-        for request in waiting:
-            try:
-                await self._slots.acquire(RANKS["judge"])
-            except Stopped:
-                return
-            try:
-                said = await recorded.complete(request)
-                self.found[request.key] = read_opinion(said.text, self._judge.codes)
-            except RequestRefused as error:
-                self.found[request.key] = Opinion(None, why=str(error))
-            except Stopped:
-                return
-            finally:
-                self._slots.release()

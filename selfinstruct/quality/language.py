@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from typing import Any
 
 import regex
 
+from selfinstruct.languages import identify
 from selfinstruct.quality.phrases import ABOUT_CODE, count_words, is_code, phrases
 from selfinstruct.quality.rules import Flaw, Row, excerpt, rule
 
@@ -68,21 +67,13 @@ def script(text: str) -> tuple[str, int] | None:
     return (name, counts[name]) if letters and counts[name] >= 0.9 * letters else None
 
 
-@cache
-def identifier() -> Any:
-    """py3langid with probabilities, loaded once: it takes half a second."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-
-
 def language(text: str, least: float = _CERTAIN) -> str | None:
     """The ISO 639-1 code of a text's language, or None where it is not as probable as this."""
     start = text[:_ENOUGH]
     if start.isascii() and len(_ENGLISH.findall(start)) >= max(2, len(start.split()) / 8):
         return "en"  # what the identifier would say, a hundred times as fast
-    code, probability = identifier().classify(start)
-    return str(code) if probability >= least else None
+    code, probability = identify(start)
+    return code if probability >= least else None
 
 
 @rule("SI209", "other-language", "The output is in another language than the task, which does not ask for one.")

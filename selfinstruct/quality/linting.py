@@ -10,7 +10,8 @@ from selfinstruct.llm import LLM
 from selfinstruct.quality.judge import Judge
 from selfinstruct.quality.report import Finding, LintReport
 from selfinstruct.quality.rules import Row, Rule, chosen
-from selfinstruct.quality.sets import Source, blocks, examples, records_of
+from selfinstruct.quality.sets import blocks, examples
+from selfinstruct.records import Source, open_records
 
 
 def lint(
@@ -71,7 +72,7 @@ def findings_of(row: Row, rules: Iterable[Rule]) -> list[Finding]:
 
 
 def _rows(source: Source) -> Iterator[Row]:
-    records = records_of(source)
+    records = open_records(source)
     for start, _, rows in blocks(records):
         for number, row in enumerate(rows, start):
             yield from examples(row, number, records.name)

@@ -44,8 +44,8 @@ class Finding:
 class LintReport:
     """The findings on a set, in the order of its rows.
 
-    `rows` is how many rows were looked at, `judged` how many of them a language model decided about, and `undecided`
-    the numbers of those where its answer was neither yes nor no.
+    `rows` is how many rows were looked at (instances, where a row is a task with several), `judged` how many of them a
+    language model decided about, and `undecided` the numbers of those where its answer was neither yes nor no.
     """
 
     findings: Sequence[Finding]
@@ -66,7 +66,7 @@ class LintReport:
     @property
     def flawed(self) -> int:
         """The number of rows with a finding."""
-        return len({one.row for one in self.findings})
+        return len({(one.row, one.id) for one in self.findings})
 
     @property
     def fixable(self) -> int:

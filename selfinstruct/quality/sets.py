@@ -2,51 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import orjson
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from selfinstruct.errors import SettingsError
-from selfinstruct.quality.rules import Row
-from selfinstruct.records import Block, Dataset, InMemory, Records, open_records
-from selfinstruct.run import Run
-
-if TYPE_CHECKING:
-    import datasets
-
-Source: TypeAlias = "Run | str | os.PathLike[str] | Iterable[Mapping[str, Any]] | datasets.Dataset"
-
-
-def records_of(source: Source) -> Records:
-    """The records of a run, of what `open_records` opens, of a `datasets.Dataset`, or of rows in memory.
-
-    Raises:
-        SettingsError: the set cannot be read.
-    """
-    if isinstance(source, str | os.PathLike):
-        return open_records(source)
-    if isinstance(source, Run):
-        return InMemory(source.dataset, str(source.path))
-    if hasattr(source, "select_columns"):  # a datasets.Dataset
-        return Dataset(source, "the data set")
-    if not isinstance(source, Iterable):
-        raise SettingsError(f"rows are a run, a path or several mappings, not {type(source).__name__}")
-    rows: list[Any] = list(source)
-    return InMemory(rows, "the rows")
+from selfinstruct.quality.rules import FIELDS, Row
+from selfinstruct.records import Block, Records
 
 
 def blocks(records: Records) -> Iterator[tuple[int, Block, Sequence[Mapping[str, Any]]]]:
     """The blocks of a set: the number of the first row, the block, and its rows as mappings."""
     start = 1
     for block in records.blocks():
-        try:
-            rows = block.rows()
-        except orjson.JSONDecodeError as error:
-            where = f"{records.name}, among the rows {start:,} to {start + len(block) - 1:,}"
-            raise SettingsError(f"{where}: not JSON: {error}; a set is one JSON object a line, or one array") from error
-        yield start, block, rows
+        yield start, block, block.rows()
         start += len(block)
 
 
@@ -62,19 +30,27 @@ def examples(row: Any, number: int, name: str) -> list[Row]:
     if "instances" not in row:
         return [_example(row, row, number, own, name)]
     held = row["instances"]
-    return [_example(row, one, number, f"{own or number}.{at}", name) for at, one in enumerate(held)]
+    if held is not None and not isinstance(held, list):
+        raise SettingsError(f"{name}, row {number:,}: instances holds {type(held).__name__}, not a list")
+    return [_example(row, one, number, f"{own or number}.{at}", name) for at, one in enumerate(held or ())]
 
 
 def _example(row: Mapping[str, Any], one: Any, number: int, id: str | None, name: str) -> Row:
-    if isinstance(one, Mapping) and "instruction" in row and "output" in one:
-        asked, given, said = row["instruction"], one.get("input"), one["output"]
-        if all(isinstance(text, str | None) for text in (asked, given, said)):
-            return Row(asked or "", given or "", said or "", number, id)
-    columns = ", ".join(map(str, row)) or "none"
-    raise SettingsError(
-        f"{name}, row {number:,}: lint reads the columns instruction, input and output, or instruction and instances, "
-        f"and these are {columns}; `selfinstruct import` and `selfinstruct export` bring a set into that form"
-    )
+    if not isinstance(one, Mapping) or "instruction" not in row or "output" not in one:
+        columns = ", ".join(map(str, row)) or "none"
+        raise SettingsError(
+            f"{name}, row {number:,}: lint reads the columns instruction, input and output, or instruction and "
+            f"instances, and these are {columns}; `selfinstruct import` and `selfinstruct export` bring a set into "
+            "that form"
+        )
+    texts = {"instruction": row["instruction"], "input": one.get("input"), "output": one["output"]}
+    for field in FIELDS:
+        if not isinstance(texts[field], str | None):
+            raise SettingsError(
+                f"{name}, row {number:,}: {field} holds {type(texts[field]).__name__}, not text; `selfinstruct import "
+                "--rejected FILE` sorts such rows out"
+            )
+    return Row(**{field: text or "" for field, text in texts.items()}, number=number, id=id)
 
 
 def with_texts(row: Mapping[str, Any], before: Sequence[Row], after: Sequence[Row | None]) -> dict[str, Any] | None:
@@ -91,7 +67,7 @@ def with_texts(row: Mapping[str, Any], before: Sequence[Row], after: Sequence[Ro
         return changed
     changed["instances"] = [
         {**one, "input": new.input, "output": new.output}
-        for one, new in zip(row["instances"], after, strict=True)
+        for one, new in zip(row["instances"] or (), after, strict=True)
         if new is not None
     ]
     return changed

@@ -6,6 +6,7 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from fractions import Fraction
 from statistics import multimode
 
@@ -47,7 +48,12 @@ _OPERATORS: dict[type[ast.AST], Callable[[Fraction, Fraction], Fraction]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
-_MOST_POWER = 64
+_MOST_POWER, _MOST_BITS = 64, 4096  # of an exponent, and of a power
+_MOST_DIGITS = 300  # of a number
+_ENDLESS = re.compile(rf"(?:\d,?){{{_MOST_DIGITS}}}")
+
+
+_LONGEST_SHOWN = 10**30
 
 
 def compute(text: str) -> Fraction | None:
@@ -71,7 +77,9 @@ def _value(node: ast.expr) -> Fraction:
         left, right = _value(node.left), _value(node.right)
         if type(node.op) in _OPERATORS:
             return _OPERATORS[type(node.op)](left, right)
-        if isinstance(node.op, ast.Pow) and right.denominator == 1 and abs(right) <= _MOST_POWER:
+        bits = abs(right) * max(left.numerator.bit_length(), left.denominator.bit_length())
+        is_small = right.denominator == 1 and abs(right) <= _MOST_POWER and bits <= _MOST_BITS
+        if isinstance(node.op, ast.Pow) and is_small:
             return left ** int(right)
     raise ValueError("no sum of plain numbers")
 
@@ -90,7 +98,14 @@ def agrees(exact: Fraction, written: str) -> bool:
 
 def shown(value: Fraction) -> str:
     """A number as people write it."""
-    return str(int(value)) if value.denominator == 1 else f"{float(value):.6g}"
+    if value.denominator == 1 and abs(value) < _LONGEST_SHOWN:
+        return str(int(value))
+    return f"{Decimal(value.numerator) / Decimal(value.denominator):.6g}"  # a float would overflow
+
+
+def is_endless(row: Row) -> bool:
+    """Whether a number in the row has more digits than anybody calculates with, or Python reads."""
+    return any(len(text) >= _MOST_DIGITS and _ENDLESS.search(text) for _, text in row.fields)
 
 
 _TIGHT = re.compile(r"\d[-x]\d")
@@ -121,7 +136,7 @@ def _is_right_in_binary(found: re.Match[str]) -> bool:
 
 @rule("SI301", "wrong-sum", "A sum in the output, or the answer to one in the task, is wrong; both are computed.")
 def wrong_sum(row: Row) -> Flaw | None:
-    if _OTHER_RULES.search(row.asked):
+    if _OTHER_RULES.search(row.asked) or is_endless(row):
         return None
     found = _wrong_equation(row.output) if "=" in row.output else None
     if found is not None and found["left"].strip() not in row.input + row.instruction:
@@ -197,7 +212,7 @@ def _median(all_: Sequence[Fraction]) -> Fraction:
 
 @rule("SI302", "wrong-statistic", "A mean, median, mode, sum, largest or smallest number is wrong; it is computed.")
 def wrong_statistic(row: Row) -> Flaw | None:
-    if len(row.instruction) + len(row.input) > LONGEST_QUESTION:
+    if len(row.instruction) + len(row.input) > LONGEST_QUESTION or is_endless(row):
         return None
     wanted = [each for pattern, each in _STATISTICS if pattern.search(row.asked)]
     if len(wanted) != 1:

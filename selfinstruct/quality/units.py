@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from selfinstruct.quality.phrases import in_any_case, phrases
 from selfinstruct.quality.rules import Flaw, Row, excerpt, rule
-from selfinstruct.quality.sums import NUMBER, number, shown
+from selfinstruct.quality.sums import NUMBER, is_endless, number, shown
 
 # Kind and size in the kind's base unit. Where a name has two meanings, both are right.
 _TABLE: dict[str, tuple[str, str]] = {
@@ -120,7 +120,7 @@ def _converted(value: str, source: str, target: str) -> list[Fraction]:
 
 @rule("SI303", "wrong-conversion", "A conversion of units is wrong; it is computed, and roundings are let pass.")
 def wrong_conversion(row: Row) -> Flaw | None:
-    if not re.search(r"\d", row.output) or _BESIDES.search(row.asked):
+    if not re.search(r"\d", row.output) or _BESIDES.search(row.asked) or is_endless(row):
         return None
     for found in _STATED.finditer(row.output):
         right = _converted(found["value"], found["source"], found["target"])

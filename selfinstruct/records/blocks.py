@@ -69,15 +69,30 @@ class Rows:
 
 @dataclass(frozen=True)
 class Lines:
-    """A block of JSON lines, which are written again as they are."""
+    """A block of JSON lines, which are written again as they are; `numbers` tells where in the file `name` they stand.
+
+    Raises:
+        SettingsError: of `rows`, where a line is not JSON.
+    """
 
     held: Sequence[bytes]
+    numbers: Sequence[int]
+    name: str
 
     def __len__(self) -> int:
         return len(self.held)
 
     def rows(self) -> Sequence[Row]:
-        return [orjson.loads(line) for line in self.held]
+        return list(map(self._parsed, self.held, self.numbers))
+
+    def _parsed(self, line: bytes, number: int) -> Row:
+        try:
+            row: Row = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise SettingsError(
+                f"{self.name}, line {number}: not JSON: {error}; a set is one JSON object a line, or one array"
+            ) from error
+        return row
 
     def lines(self) -> Sequence[bytes]:
         return self.held
@@ -86,7 +101,8 @@ class Lines:
         return Rows(self.rows()).table(schema)
 
     def take(self, places: Sequence[int]) -> Lines:
-        return Lines([self.held[place] for place in places])
+        held, numbers = [self.held[place] for place in places], [self.numbers[place] for place in places]
+        return Lines(held, numbers, self.name)
 
     def adding(self, columns: Mapping[str, Sequence[Any]]) -> Rows:
         return Rows(self.rows()).adding(columns)

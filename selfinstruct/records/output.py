@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
+from selfinstruct.directory import RUN_FILES, SETTINGS
 from selfinstruct.errors import SettingsError
 from selfinstruct.records.blocks import Block, NotJsonError
 
@@ -28,7 +29,7 @@ def writing(path: Path, schema: Callable[[], Any]) -> Iterator[Callable[[Block],
     check_form(path)
     suffix = path.suffix.lower()
     with ExitStack() as stack:
-        file = stack.enter_context(_appearing(path))
+        file = stack.enter_context(appearing(path))
         try:
             if suffix in PARQUET:
                 yield stack.enter_context(_parquet(file, schema(), path))
@@ -50,6 +51,50 @@ def check_form(path: Path) -> None:
         raise SettingsError(f"{path}: the name of an output ends in {', '.join(SUFFIXES)}, which says its form")
     if path.exists() and not path.is_file():
         raise SettingsError(f"{path}: stands there already and is no file; choose another name")
+
+
+class Named(Protocol):
+    """What stands in a file, or in none."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file."""
+
+
+def check_outputs(outputs: Sequence[Path], inputs: Iterable[Named] = ()) -> None:
+    """Whether these files can be written while those sets are read.
+
+    Raises:
+        SettingsError: one has no form, is read here, is a file of a run, or stands there twice.
+    """
+    for output in outputs:
+        check_form(output)
+        check_no_file_of_a_run(output)
+        for records in inputs:
+            check_apart(output, records)
+    if len({output.resolve() for output in outputs}) < len(outputs):
+        raise SettingsError(f"{outputs[0]}: is named for two outputs; choose another name")
+
+
+def check_apart(output: Path, records: Named) -> None:
+    """Whether a file is another one than that which a set is read from.
+
+    Raises:
+        SettingsError: it is the same.
+    """
+    if records.path is not None and output.exists() and output.samefile(records.path):
+        raise SettingsError(f"{output}: is read here and would be written over; choose another name")
+
+
+def check_no_file_of_a_run(output: Path) -> None:
+    """Whether a run would lose a file of its own.
+
+    Raises:
+        SettingsError: it would.
+    """
+    for place in (output, output.resolve()):
+        if place.name in RUN_FILES and (place.parent / SETTINGS).is_file():
+            raise SettingsError(f"{output}: is a file of the run {place.parent}; choose another name")
 
 
 @contextmanager
@@ -79,8 +124,12 @@ def _parquet(file: IO[bytes], schema: Any, path: Path) -> Iterator[Callable[[Blo
 
 
 @contextmanager
-def _appearing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that is renamed to its place once it is written."""
+def appearing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that is renamed to its place once it is written.
+
+    Raises:
+        SettingsError: it cannot be written.
+    """
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     import datasets
 
 BLOCK = 4096  # rows that stand in memory at once
+LONGEST = 2**31 - 1  # characters of one cell of CSV, as many as every platform takes
 
 
 class Records(Protocol):
@@ -81,25 +84,15 @@ class JsonLines:
         self.name, self._path = name, path
 
     def texts(self, field: str) -> Iterator[str]:
-        return _texts_of_rows((row for block in self._parsed() for row in block), field, self.name)
+        return _texts_of_rows((row for block in self.blocks() for row in block.rows()), field, self.name)
 
     def blocks(self) -> Iterator[Block]:
-        return (Lines([line for _, line in held]) for held in _batched(self._lines(), BLOCK))
+        for held in _batched(self._lines(), BLOCK):
+            numbers, lines = zip(*held, strict=True)
+            yield Lines(lines, numbers, self.name)
 
     def schema(self) -> Any:
-        return inferred(map(Rows, self._parsed()), self.name)
-
-    def _parsed(self) -> Iterator[list[Row]]:
-        for held in _batched(self._lines(), BLOCK):
-            rows = []
-            for number, line in held:
-                try:
-                    rows.append(orjson.loads(line))
-                except orjson.JSONDecodeError as error:
-                    raise SettingsError(
-                        f"{self.name}, line {number}: not JSON: {error}; a set is one JSON object a line, or one array"
-                    ) from error
-            yield rows
+        return inferred(self.blocks(), self.name)
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         with reading(self._path) as file:
@@ -107,6 +100,42 @@ class JsonLines:
                 stripped = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
                 if stripped:
                     yield number, stripped
+
+
+class Csv:
+    """A CSV file in UTF-8 whose first line names the columns; a cell that a row lacks at its end is null."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path: Path | None = path
+        self.name, self._path = name, path
+
+    def texts(self, field: str) -> Iterator[str]:
+        return _texts_of_rows(self._rows(), field, self.name)
+
+    def blocks(self) -> Iterator[Block]:
+        return map(Rows, _batched(self._rows(), BLOCK))
+
+    def schema(self) -> Any:
+        return inferred(self.blocks(), self.name)
+
+    def _rows(self) -> Iterator[Row]:
+        csv.field_size_limit(LONGEST)
+        with reading(self._path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+            rows = csv.DictReader(text, strict=True)
+            try:
+                for row in rows:
+                    self._check(row, rows.line_num)
+                    yield row
+            except (csv.Error, UnicodeDecodeError) as error:
+                where = f"{self.name}, about line {rows.line_num}"
+                raise SettingsError(f"{where}: cannot be read as CSV in UTF-8 ({error})") from error
+
+    def _check(self, row: Mapping[str | None, Any], number: int) -> None:
+        if None in row:
+            raise SettingsError(
+                f"{self.name}, line {number}: has more cells than the first line has names; is a comma in a text "
+                "without quotes around it, or the line of names missing?"
+            )
 
 
 class Parquet:

@@ -3,7 +3,7 @@
 What stands where, in the order in which data flows:
 
     material.py     what is read: tasks and rows of a run, a file, a Hub id or rows in memory
-    lexical.py      lengths and lexical diversity; languages.py, the language mix
+    lexical.py      lengths and lexical diversity
     verbs.py        root verbs and their objects; english.py, words that carry grammar
     topics.py       groups by shared words
     novelty.py      ROUGE-L to the nearest of a reference, and to the nearest other

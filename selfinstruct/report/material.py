@@ -93,11 +93,10 @@ def _of_rows(given: Iterable[Any], name: str) -> Material:
     ids = [row.get("id") for row in rows]
     numbered = None in ids or len(set(map(str, ids))) < len(ids)
     try:
-        read = (
-            tasks_from({**row, "id": place} if numbered else row for place, row in enumerate(rows, 1)) if rows else []
-        )
+        named = ({**row, "id": place} if numbered else row for place, row in enumerate(rows, 1))
+        read = tasks_from(named, "row") if rows else []
     except SeedsError as error:
-        raise SettingsError(f"{name}: {error}") from error
+        raise SettingsError(f"{name}, {error}") from error
     places: dict[str, int] = {}
     tasks: list[Task] = []
     collected: list[list[Instance]] = []

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from selfinstruct.errors import SettingsError
 from selfinstruct.pool import sample
 from selfinstruct.records import open_records
+from selfinstruct.records.sources import LONGEST
 from selfinstruct.report.material import Material
 from selfinstruct.text import collapse
 
@@ -215,7 +216,8 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: not UTF-8; save the sheet as 'CSV UTF-8'") from error
     first = text.partition("\n")[0]
-    rows = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=first.count))
+    csv.field_size_limit(LONGEST)
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
     questions = [name for name in (*QUESTIONS, GRADE) if name in (rows.fieldnames or ())]
     if "id" not in (rows.fieldnames or ()) or questions not in ([*QUESTIONS], [GRADE]):
         raise SettingsError(
@@ -223,10 +225,13 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
             "sheet, --rate PREDICTIONS a rating sheet)"
         )
     found: dict[str, dict[str, str]] = {question: {} for question in questions}
-    for number, row in enumerate(rows, 2):
-        for question in questions:
-            if (answer := (row[question] or "").strip()) != "":
-                found[question][row["id"]] = _answer(answer, question, f"{path}, row {number}")
+    try:
+        for number, row in enumerate(rows, 2):
+            for question in questions:
+                if (answer := (row[question] or "").strip()) != "":
+                    found[question][row["id"]] = _answer(answer, question, f"{path}, row {number}")
+    except csv.Error as error:
+        raise SettingsError(f"{path}, about line {rows.line_num}: cannot be read as CSV ({error})") from error
     return found
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from selfinstruct.languages import UNSURE, languages
 from selfinstruct.report import novelty
 from selfinstruct.report.funnel import Cost, Growth, Step, cost, growth, steps
-from selfinstruct.report.languages import UNSURE, languages
 from selfinstruct.report.lexical import Lengths, Variety, describe
 from selfinstruct.report.material import Material
 from selfinstruct.report.novelty import Nearest, Similarity

@@ -1,14 +1,20 @@
-"""Tuning a model on a data set: `pip install 'selfinstruct[train]'`. Importing this loads no torch.
+"""Tuning a model on a data set: `pip install 'selfinstruct[train]'`.
 
-settings.py   every setting, once; presets.py, those of published recipes
-data.py       the rows, and those that are held out
-encode.py     rows to token ids and labels
-models.py     opening bases, adapters, tokenizers
-methods.py    what can be trained, and its limits; modules.py, what peft has not got
-plan.py       steps, tokens, parameters and memory, before anything starts
-training.py   from a data set to a tuned model: the file to read first
-fit.py        the Trainer: checkpoints, resume, the loss curve (curve.py); trl_engine.py, the other engine
-tuned.py      the result: ask, merge (merging.py), publish (publish.py, card.py)
+Importing this loads no torch.
+
+    settings.py   every setting, once; presets.py, those of published recipes
+    data.py       the rows, and those that are held out
+    prompts.py    a tokenizer with a template: the ids in front of an answer, and what ends it
+    encode.py     rows to token ids and labels
+    models.py     opening bases, adapters, tokenizers
+    methods.py    what can be trained, and its limits; modules.py, what peft has not got
+    plan.py       steps, tokens, parameters and memory, before anything starts
+    training.py   from a data set to a tuned model: the file to read first; record.py, training.json
+    fit.py        the steps; trainers.py, exact sums and checkpoints; callbacks.py; curve.py; trl_engine.py
+    tuned.py      the result: ask, merge (merging.py), publish (publish.py, card.py); autotrain.py, elsewhere
+    answer.py     a model that is opened for answers; endpoint.py, one behind an address; named.py, either
+    evaluation/   scores of the answers to a test set
+    chat.py       a conversation; terminal.py and web.py show it
 """
 
 from __future__ import annotations

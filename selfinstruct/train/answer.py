@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from selfinstruct.errors import SettingsError
-from selfinstruct.train.encode import CHAT, Prompts, inference_ids, prompts
 from selfinstruct.train.models import PEFT_CONFIG, base_of, is_adapter, load_model
-from selfinstruct.train.training import RECORD, read_record
+from selfinstruct.train.prompts import CHAT, Prompts, inference_ids, prompts
+from selfinstruct.train.record import RECORD, read_record
 
 if TYPE_CHECKING:
     import torch
@@ -185,17 +185,18 @@ class LocalModel:
         switched: AbstractContextManager[Any] = nullcontext() if self.adapted else self.model.disable_adapter()
         return switched
 
-    def stream(self, ids: list[int], decoding: Decoding) -> Iterator[str]:
-        """The pieces of one answer as they are written; closing the iterator stops the model."""
+    def stream(self, ids: list[int], decoding: Decoding, stop: Event | None = None) -> Iterator[str]:
+        """The pieces of one answer as they are written; closing the iterator, or setting `stop`, stops the model."""
         from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
-        stop = Event()
+        closed = Event()
+        ends = (closed, stop) if stop is not None else (closed,)
 
         class Stopped(StoppingCriteria):
             def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
                 import torch
 
-                return torch.full((len(input_ids),), stop.is_set(), device=input_ids.device)
+                return torch.full((len(input_ids),), any(one.is_set() for one in ends), device=input_ids.device)
 
         streamer = TextIteratorStreamer(
             self.tokenizer, skip_prompt=True, skip_special_tokens=True, clean_up_tokenization_spaces=False
@@ -208,7 +209,7 @@ class LocalModel:
         try:
             yield from streamer
         finally:
-            stop.set()
+            closed.set()
             writing.join()
         if failed:
             raise failed[0]

@@ -13,7 +13,7 @@ import transformers
 
 from selfinstruct.errors import RunError
 from selfinstruct.train.curve import Point, write_points
-from selfinstruct.train.training import COMPLETE
+from selfinstruct.train.record import COMPLETE
 
 ALLOCATOR = "allocator.pt"
 

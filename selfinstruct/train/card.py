@@ -10,7 +10,7 @@ from selfinstruct.directory import SETTINGS
 from selfinstruct.errors import SettingsError
 from selfinstruct.train.curve import PICTURE, read_points
 from selfinstruct.train.methods import find
-from selfinstruct.train.training import read_record
+from selfinstruct.train.record import read_record
 
 TABLE = "table.md"
 SHOWN = (

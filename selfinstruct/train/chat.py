@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any, Protocol
 
 from jinja2 import TemplateError
@@ -12,8 +13,8 @@ from jinja2 import TemplateError
 from selfinstruct.errors import LLMError, SettingsError
 from selfinstruct.llm import Message
 from selfinstruct.train.answer import Decoding, LocalModel
-from selfinstruct.train.encode import ChatPrompts, Prompts, TextPrompts, reserved_in
 from selfinstruct.train.endpoint import Endpoint
+from selfinstruct.train.prompts import ChatPrompts, Prompts, TextPrompts, reserved_in
 
 PATIENCE = 60.0  # seconds; a person waits
 NO_ANSWER = "[no answer: "
@@ -29,11 +30,12 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Talk:
-    """What was said so far, and the question that waits for an answer."""
+    """What was said so far, and the question that waits for an answer, until `stop` is set."""
 
     question: str
     before: tuple[Exchange, ...] = ()
     system: str = ""
+    stop: Event = field(default_factory=Event, compare=False, repr=False)
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -67,7 +69,7 @@ class Speaker(Protocol):
         """What one should know before the talk: that it forgets, that it does not read a system message."""
 
     def reply(self, talk: Talk, decoding: Decoding) -> Generator[str, None, None]:
-        """The pieces of the answer; closing the iterator stops the model.
+        """The pieces of the answer; closing the iterator, or the talk's `stop`, stops the model.
 
         Raises:
             SettingsError, LLMError: there is no answer.
@@ -101,7 +103,7 @@ class LocalSpeaker:
                 f"{decoding.max_new_tokens:,} do not fit into its {room:,}; /reset begins anew, --max-new-tokens "
                 "shortens answers"
             )
-        yield from self.model.stream(ids, decoding)
+        yield from self.model.stream(ids, decoding, talk.stop)
 
     @property
     def _prompts(self) -> Prompts:
@@ -189,11 +191,13 @@ class Chat:
 
     Attributes:
         said: for each speaker by its place, what was said so far.
+        stop: ends the answers, also where nobody reads them any more.
     """
 
     speakers: Sequence[Speaker]
     decoding: Decoding = field(default_factory=lambda: Decoding(max_new_tokens=512, temperature=0.7, top_p=0.9))
     system: str = ""
+    stop: Event = field(default_factory=Event)
     said: list[tuple[Exchange, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -214,7 +218,7 @@ class Chat:
         An answer that breaks off is remembered as far as it came; a failure is told in the place of an answer.
         """
         for place, one in enumerate(self.speakers):
-            talk = Talk(question, self.said[place], self.system)
+            talk = Talk(question, self.said[place], self.system, self.stop)
             # Draws differ from turn to turn and are the same in the next chat.
             decoding = replace(self.decoding, seed=self.decoding.seed + len(self.said[place]))
             pieces: list[str] = []

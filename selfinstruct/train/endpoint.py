@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from selfinstruct.errors import EndpointFailed, RequestRefused, SettingsError
+from selfinstruct import asking
+from selfinstruct.errors import SettingsError
 from selfinstruct.interrupts import run_interruptibly
-from selfinstruct.ledger import Ledger, Recorded
+from selfinstruct.ledger import Ledger
 from selfinstruct.llm import LLM, Completion, Message, Request, Stage
-from selfinstruct.llm.limits import RANKS, Slots, Stopped
+from selfinstruct.llm.limits import RANKS, Slots
 from selfinstruct.llm.retry import Retrying
 from selfinstruct.settings import Api
 
@@ -56,8 +56,8 @@ class Endpoint:
         found: list[Completion] = []
 
         async def ask() -> None:
-            llm = client(self)
             slots = Slots(1)
+            llm = client(self, slots)
             await slots.acquire(RANKS[STAGE])
             try:
                 found.append(await Retrying(llm, slots, self.give_up).complete(request))
@@ -69,79 +69,23 @@ class Endpoint:
 
     def complete_all(
         self, requests: Sequence[Request], ledger: Ledger, tell: Callable[[], object] = lambda: None
-    ) -> list[Completion | RequestRefused]:
+    ) -> list[asking.Answer]:
         """An answer to each request, from the ledger where it has one; `tell` is called for each.
 
         Raises:
             EndpointFailed: the endpoint gave no answer any more; what was answered is in the ledger.
             KeyboardInterrupt: stopped by Ctrl-C, once the answers in flight were there.
         """
-        asking = _Asking(self, requests, ledger, tell)
-        run_interruptibly(asking.run, asking.stop)
-        if asking.stopped:
-            raise KeyboardInterrupt
-        return [asking.found[place] for place in range(len(requests))]
+        slots = Slots(self.concurrency)
+        llm = client(self, slots)
+        return asking.ask_all(llm, requests, ledger, slots, give_up=self.give_up, close=True, tell=tell)
 
 
-class _Asking:
-    """All requests of an evaluation under way at once, as many as the endpoint may be sent."""
-
-    def __init__(
-        self, endpoint: Endpoint, requests: Sequence[Request], ledger: Ledger, tell: Callable[[], object]
-    ) -> None:
-        self._endpoint, self._requests, self._ledger, self._tell = endpoint, requests, ledger, tell
-        self._slots: Slots | None = None
-        self.found: dict[int, Completion | RequestRefused] = {}
-        self.stopped = False
-
-    async def run(self) -> None:
-        llm = client(self._endpoint)
-        self._slots = slots = Slots(self._endpoint.concurrency)
-        retrying = Retrying(llm, slots, self._endpoint.give_up)
-        recorded = Recorded(retrying, self._ledger, on_recall=retrying.answered)
-        tasks = [asyncio.ensure_future(self._one(place, recorded, slots)) for place in range(len(self._requests))]
-        try:
-            await asyncio.gather(*tasks)
-        except EndpointFailed as error:
-            raise EndpointFailed(
-                f"{error}\n{len(self._ledger):,} answers are kept; the same command goes on from there."
-            ) from error
-        except Stopped:
-            pass
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await _closed(llm)
-
-    def stop(self, reason: str) -> None:
-        """Let nothing new start."""
-        self.stopped = True
-        if self._slots is not None:
-            self._slots.close()
-
-    async def _one(self, place: int, recorded: Recorded, slots: Slots) -> None:
-        request = self._requests[place]
-        if recorded.knows(request):
-            self.found[place] = recorded.recall(request)
-        else:
-            await slots.acquire(RANKS[STAGE])
-            try:
-                self.found[place] = await recorded.complete(request)
-            except RequestRefused as error:
-                self.found[place] = error
-            finally:
-                slots.release()
-        self._tell()
-
-
-def client(endpoint: Endpoint) -> LLM:
+def client(endpoint: Endpoint, slots: Slots) -> LLM:
     """The client of an endpoint."""
-    from selfinstruct.llm.openai import OpenAIClient
-
     urls = [endpoint.base_url] if endpoint.base_url else []
     keys = [endpoint.api_key_env] if endpoint.api_key_env else []
-    return OpenAIClient(urls, keys, timeout=endpoint.timeout)
+    return asking.endpoint(urls, keys, slots, timeout=endpoint.timeout)
 
 
 def named_endpoint(name: str, base_url: str | None = None, **more: Any) -> Endpoint | None:

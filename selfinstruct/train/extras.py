@@ -67,5 +67,7 @@ def _ignore_warnings() -> None:
     warnings.filterwarnings("ignore", message="PiSSA changes the base weights")
     # AdaLoRA gives whole layers up, which peft takes for the sign of a broken file.
     warnings.filterwarnings("ignore", message=".*invalid shape|.*rank_pattern keys did not match")
+    # Virtual tokens stand in front of the text, so peft counts positions itself.
+    warnings.filterwarnings("ignore", message="Position ids are not supported for parameter efficient tuning")
     # Normalisations are no linear layers, and are all that the method layer-norm trains.
     warnings.filterwarnings("ignore", message="Unsupported layer type .*Norm")

@@ -16,9 +16,9 @@ from selfinstruct.train.callbacks import Allocator, Bar, Journal
 from selfinstruct.train.encode import MASKED, Example
 from selfinstruct.train.extras import quiet_libraries
 from selfinstruct.train.plan import batches, world_rank
+from selfinstruct.train.record import COMPLETE
 from selfinstruct.train.settings import TrainSettings
 from selfinstruct.train.trainers import CausalTrainer, Seq2SeqTrainer
-from selfinstruct.train.training import COMPLETE
 
 CHECKPOINTS = "checkpoints"
 
@@ -62,7 +62,9 @@ def last_checkpoint(folder: Path) -> Path | None:
     """The latest checkpoint that is whole; what a kill left unfinished behind it is removed."""
     found = sorted((folder / CHECKPOINTS).glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
     while found and not (found[-1] / COMPLETE).is_file():
-        shutil.rmtree(found.pop())
+        torn = found.pop()
+        if world_rank() == 0:
+            shutil.rmtree(torn)
     return found[-1] if found else None
 
 

@@ -15,10 +15,10 @@ import orjson
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import methods
 from selfinstruct.train.data import read_data
-from selfinstruct.train.encode import inference_ids, prompts
 from selfinstruct.train.extras import quiet_libraries, require
 from selfinstruct.train.models import OWN_CONFIG, PEFT_CONFIG, base_of, is_adapter, load_base, load_tokenizer, put_on
-from selfinstruct.train.training import RECORD, read_record, write_record
+from selfinstruct.train.prompts import inference_ids, prompts
+from selfinstruct.train.record import RECORD, read_record, write_record
 
 # Largest difference of a logit between adapter and merged model. 16-bit weights round what is added to them.
 BOUNDS = {"float32": 1e-3, "bfloat16": 1.0, "float16": 0.25}

@@ -9,7 +9,7 @@ from selfinstruct.errors import SettingsError
 from selfinstruct.export.hub import _hub_errors, _logged_in, check_name
 from selfinstruct.train.card import write_model_card
 from selfinstruct.train.curve import LOSSES, PICTURE
-from selfinstruct.train.training import RECORD, read_record
+from selfinstruct.train.record import RECORD, read_record
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo, HfApi

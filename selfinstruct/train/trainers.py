@@ -19,8 +19,9 @@ from selfinstruct.train.encode import MASKED
 class Exact:
     """A Trainer whose losses do not depend on how a batch is cut.
 
-    A loss is the sum over the trained tokens divided by their number in the whole batch. transformers does so for most
-    causal models, but takes the mean of T5's micro-batches for such a sum, which multiplies its gradients.
+    A loss is the sum over the trained tokens divided by their number in the whole batch. Trainers see to that for
+    causal models, but take the mean of T5's micro-batches for such a sum, which multiplies its gradients; and AdaLoRA
+    adds its own term to each of them.
     """
 
     model: Any
@@ -33,12 +34,20 @@ class Exact:
     def compute_loss(
         self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
+        if not self._means_only:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)  # type: ignore[misc]  # a Trainer
         outputs = model(**inputs)
         loss, count = self._mean(outputs, inputs)
         if num_items_in_batch is not None:
             # DDP and FSDP take the mean over the processes, of what is a part of a sum in each.
             loss = loss * (count / num_items_in_batch * self.accelerator.num_processes)
         return (loss, outputs) if return_outputs else loss
+
+    @property
+    def _means_only(self) -> bool:
+        """Whether the model's loss is the mean of a micro-batch, whatever it is told of the batch."""
+        adapters = getattr(self.model, "peft_config", {}).values()
+        return self.model.config.is_encoder_decoder or any(one.peft_type == "ADALORA" for one in adapters)
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"

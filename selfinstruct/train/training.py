@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from filelock import FileLock, Timeout
 
-import selfinstruct
 from selfinstruct.errors import RunLocked, SettingsError
 from selfinstruct.train import methods
 from selfinstruct.train.curve import PICTURE, draw, read_points
 from selfinstruct.train.data import Data, Source, read_data, split
-from selfinstruct.train.encode import Encoder, EncodeReport, Example, prompts
+from selfinstruct.train.encode import Encoder, EncodeReport, Example
 from selfinstruct.train.extras import quiet_libraries, require
 from selfinstruct.train.plan import Plan, batches, plan, world_rank, world_size
 from selfinstruct.train.presets import preset as preset_settings
+from selfinstruct.train.prompts import prompts
+from selfinstruct.train.record import COMPLETE, RECORD, peak_memory, read_record, record, write_record
 from selfinstruct.train.settings import TrainSettings
 
 if TYPE_CHECKING:
     from selfinstruct.train.tuned import Tuned
 
-RECORD, COMPLETE = "training.json", "complete"
 LOCK = ".lock"
-LIBRARIES = ("torch", "transformers", "peft", "accelerate", "trl", "bitsandbytes")
+
+
+logger = logging.getLogger("selfinstruct")
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,8 @@ def prepare(
     methods.check(settings, seq2seq=config.is_encoder_decoder, merge=merge)
     device = device_of(settings.device)
     _check_devices(device)
+    if settings.quantization != "none" and device == "cpu":
+        logger.warning("a quantised base saves memory; on a CPU it costs time, so leave --quantization out if it fits")
     if settings.fsdp and device == "cpu":
         raise SettingsError("accelerate shards over GPUs only, and would copy here without a word; add --no-fsdp")
     load_dtype, autocast = precision(settings)
@@ -220,61 +222,6 @@ def _finish(prepared: Prepared, folder: Path, trainer: Any, *, seconds: float) -
     (folder / "README.md").write_text(write_model_card(folder), encoding="utf-8")
 
 
-def record(prepared: Prepared) -> dict[str, Any]:
-    """What training.json says of a training before its result is known."""
-    return {
-        "version": selfinstruct.__version__,
-        "libraries": {name: version(name) for name in LIBRARIES if _installed(name)},
-        "base_model": prepared.base,
-        "preset": prepared.preset,
-        "settings": prepared.settings.to_dict(),
-        "processes": world_size(),
-        "data": {
-            "name": prepared.data.name,
-            "rows": len(prepared.data.rows),
-            "sha256": prepared.data.digest,
-            "trained": len(prepared.examples),
-            "held_out": len(prepared.held_out),
-        },
-        "encoding": prepared.report.to_dict(),
-        "plan": prepared.plan.to_dict(),
-        "result": None,
-    }
-
-
-def write_record(folder: Path, facts: dict[str, Any]) -> None:
-    """Write training.json, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{RECORD}"
-    temporary.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    os.replace(temporary, folder / RECORD)
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """The contents of training.json.
-
-    Raises:
-        SettingsError: no training was begun in this folder.
-    """
-    path = folder / RECORD
-    if not path.is_file():
-        raise SettingsError(f"{folder}: no training here (there is no {RECORD})")
-    facts: dict[str, Any] = orjson.loads(path.read_bytes())
-    return facts
-
-
-def peak_memory() -> int:
-    """The most bytes that this process has held: of the GPU where it uses one, else of main memory."""
-    import torch
-
-    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return int(torch.cuda.max_memory_allocated())
-    import resource
-    import sys
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
 def _check_folder(folder: Path, prepared: Prepared, resume: str | os.PathLike[str] | None) -> None:
     """Make sure that a training may begin in this folder, or that the one that is there is the same.
 
@@ -327,7 +274,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _check_devices(device: str) -> None:
-    """Refuse to let one process drive several GPUs, which transformers would do by DataParallel: slow, and not exact."""
+    """Refuse to let one process drive several GPUs, as transformers would by DataParallel: slow, and not exact."""
     import torch
 
     if device != "cpu" and world_size() == 1 and torch.cuda.device_count() > 1:
@@ -344,7 +291,3 @@ def _is_finished(folder: Path) -> bool:
 
 def _is_first() -> bool:
     return world_rank() == 0
-
-
-def _installed(name: str) -> bool:
-    return find_spec(name) is not None

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train.curve import Point, read_points
+from selfinstruct.train.extras import quiet_libraries
 from selfinstruct.train.plan import world_rank
-from selfinstruct.train.training import read_record
+from selfinstruct.train.record import read_record
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo, HfApi
@@ -54,14 +55,17 @@ class Tuned:
         from selfinstruct.train.answer import Decoding
 
         asked = self._opened.ids({"instruction": instruction, "input": input})
-        ((_, answer),) = self._opened.answer_all([asked], Decoding(max_new_tokens=max_new_tokens))
+        with quiet_libraries():
+            ((_, answer),) = self._opened.answer_all([asked], Decoding(max_new_tokens=max_new_tokens))
         return answer.text
 
     def merge(self, output: str | os.PathLike[str] | None = None, **options: Any) -> Merged:
         """Make the adapter part of its base, by default in the folder `merged` beside it; see `merge`."""
         from selfinstruct.train.merging import merge
 
-        return merge(self.path, self.merged_path if output is None else output, **options)
+        made = merge(self.path, self.merged_path if output is None else output, **options)
+        self.record = read_record(self.path)
+        return made
 
     def push_to_hub(
         self,

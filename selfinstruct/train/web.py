@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
+from threading import Event
 from typing import Any
 
 from selfinstruct.train.answer import Decoding
@@ -28,10 +29,23 @@ def page(speakers: Sequence[Speaker], names: Sequence[str], decoding: Decoding, 
     require("web")
     import gradio as gr
 
-    def ask(question: str, system: str, temperature: float, max_tokens: float, *panels: Messages) -> Iterator[Any]:
+    stops: dict[str, Event] = {}
+
+    def ask(
+        visit: Any, question: str, system: str, temperature: float, max_tokens: float, *panels: Messages
+    ) -> Iterator[Any]:
         drawn = replace(decoding, temperature=temperature, max_new_tokens=int(max_tokens))
-        for shown in answers(speakers, drawn, system, question, panels):
+        stop = stops[visit.session_hash] = Event()
+        for shown in answers(speakers, drawn, system, question, panels, stop):
             yield "", *shown
+
+    def halt(visit: Any) -> None:
+        # Gradio only stops to read a generator that is cancelled; the model behind it would write on.
+        if (stop := stops.pop(visit.session_hash, None)) is not None:
+            stop.set()
+
+    for handler in (ask, halt):
+        handler.__annotations__["visit"] = gr.Request  # by which Gradio knows what to pass
 
     with gr.Blocks(analytics_enabled=False, title=f"{' and '.join(names)} - selfinstruct", fill_height=True) as made:
         with gr.Row(scale=1):
@@ -56,23 +70,29 @@ def page(speakers: Sequence[Speaker], names: Sequence[str], decoding: Decoding, 
             gr.Markdown("\n".join(f"- {note}" for note in notes))
         given = [question, first, heat, most, *panels]
         shown = [question, *panels]
-        asking = [
-            question.submit(ask, given, shown, api_name="ask", concurrency_id="models", concurrency_limit=1),
-            send.click(ask, given, shown, api_visibility="private", concurrency_id="models", concurrency_limit=1),
-        ]
-        stop.click(None, cancels=asking, api_visibility="private")
-        clear.click(lambda: [[] for _ in panels], None, panels, cancels=asking, api_visibility="private")
+        question.submit(ask, given, shown, api_name="ask", concurrency_id="models", concurrency_limit=1)
+        send.click(ask, given, shown, api_visibility="private", concurrency_id="models", concurrency_limit=1)
+        stop.click(halt, api_name="stop", concurrency_limit=None)
+        clear.click(halt, api_visibility="private", concurrency_limit=None).then(
+            lambda: [[] for _ in panels], None, panels, api_visibility="private"
+        )
+        made.unload(halt)
     return made
 
 
 def answers(
-    speakers: Sequence[Speaker], decoding: Decoding, system: str, question: str, panels: Sequence[Messages]
+    speakers: Sequence[Speaker],
+    decoding: Decoding,
+    system: str,
+    question: str,
+    panels: Sequence[Messages],
+    stop: Event,
 ) -> Iterator[list[Messages]]:
-    """The panels with the question in each, again and again as the answers in them grow."""
+    """The panels with the question in each, again and again as the answers in them grow, until `stop` is set."""
     if not question.strip():
         yield [list(panel) for panel in panels]
         return
-    chat = Chat(speakers, decoding, system.strip())
+    chat = Chat(speakers, decoding, system.strip(), stop)
     chat.said = [_exchanges(panel) for panel in panels]
     shown: list[Messages] = [[*panel, {"role": "user", "content": question}] for panel in panels]
     yield shown
@@ -80,6 +100,8 @@ def answers(
     with closing(chat.ask(question)) as pieces:
         for place, piece in pieces:
             texts[place] += piece
+            if stop.is_set():
+                return
             grown = [
                 [*panel, {"role": "assistant", "content": text}] if text else panel
                 for panel, text in zip(shown, texts, strict=True)

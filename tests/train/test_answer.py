@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import pytest
 
 pytest.importorskip("torch")
@@ -12,7 +14,7 @@ from adapters import adapter, peft_is_behind
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train.answer import Decoding, LocalModel, fingerprint, open_local
-from selfinstruct.train.encode import inference_ids
+from selfinstruct.train.prompts import inference_ids
 
 pytestmark = peft_is_behind
 
@@ -123,6 +125,13 @@ def test_closing_a_stream_stops_the_model(llama, monkeypatch):
     stream.close()
     assert endless.turn.acquire(timeout=5)
     endless.turn.release()
+    stop = Event()
+    stream = endless.stream(llama.ids(tiny.rows(number=1)[0]), Decoding(max_new_tokens=200), stop)
+    next(stream)
+    stop.set()  # a browser tab that is gone reads no further
+    assert endless.turn.acquire(timeout=5)
+    endless.turn.release()
+    stream.close()
 
 
 def test_a_failure_while_streaming_reaches_the_reader(llama):

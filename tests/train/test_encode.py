@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfinstruct.errors import SettingsError
-from selfinstruct.train.encode import MASKED, Encoder, inference_ids, prompts, reserved_in
+from selfinstruct.train.encode import MASKED, Encoder
+from selfinstruct.train.prompts import inference_ids, prompts, reserved_in
 
 KINDS = list(tiny.TOKENIZERS)
 FORMATS = ["alpaca", "alpaca-legacy", "guanaco", "vicuna", "llama-2", "chatml", "plain"]

@@ -18,7 +18,7 @@ import torch
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import finetune
 from selfinstruct.train.presets import PRESETS
-from selfinstruct.train.training import read_record
+from selfinstruct.train.record import read_record
 
 QUICK = {
     "format": "plain", "batch_size": 16, "micro_batch": 8, "log_every": 1, "lora_r": 8, "learning_rate": 5e-3,

@@ -14,9 +14,10 @@ import torch
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import TrainSettings, finetune, methods
-from selfinstruct.train.encode import Encoder, prompts
+from selfinstruct.train.encode import Encoder
 from selfinstruct.train.extras import quiet_libraries
 from selfinstruct.train.models import load_base, load_model, load_tokenizer
+from selfinstruct.train.prompts import prompts
 
 # Learning rates for a model of a hundred thousand weights; the defaults are for billions.
 RATES = {
@@ -28,8 +29,11 @@ RATES = {
     "houlsby": 5e-3,
     "bitfit": 1e-2,
     "full": 2e-3,
+    "prefix": 0.1,
+    "prompt": 0.1,
 }
 QUICK = {
+    "virtual_tokens": 4,
     "format": "plain",
     "batch_size": 16,
     "micro_batch": 16,
@@ -76,6 +80,11 @@ def test_it_learns(tuned, tiny_llama):
     before, after = loss_of(load_base(tiny_llama), given), loss_of(load_model(tuned.path)[0], given)
     family = tuned.record["settings"]["method"] in (*methods.LORA, "full")
     assert after < before * (0.75 if family else 1.0)
+
+
+def test_it_can_be_asked(tuned):
+    """One question, also of a model with virtual tokens in front; peft's remarks about these are not the user's."""
+    assert isinstance(tuned.ask("What is it like?", "grass", max_new_tokens=12), str)
 
 
 def test_only_its_own_weights_are_saved(tuned, tiny_llama):

@@ -20,7 +20,7 @@ import torch
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import finetune, load_model, merge
 from selfinstruct.train.models import base_of, is_adapter, load_tokenizer, quantization_config
-from selfinstruct.train.training import read_record
+from selfinstruct.train.record import read_record
 
 QUICK = {
     "format": "plain",
@@ -174,8 +174,8 @@ def test_sixteen_bits_are_measured_not_hidden(tuned, tmp_path):
     assert not (tmp_path / "refused").exists()
 
 
-def test_a_merge_onto_the_wrong_base_is_caught(tuned, tiny_llama, tmp_path):
-    """The weights fit, the model is another: what the record and the logits can tell, they do."""
+def test_what_cannot_be_merged_is_refused(tuned, tiny_llama, tmp_path):
+    """No adapter, a folder in use, an adapter that changes nothing: said before anything is written."""
     with pytest.raises(SettingsError, match="nothing to merge"):
         merge(tiny_llama, tmp_path / "merged")
     (tmp_path / "full").mkdir()

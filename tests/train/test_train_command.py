@@ -67,7 +67,7 @@ def test_a_missing_extra_says_what_to_install(tmp_path):
     (tmp_path / "rows.jsonl").write_text('{"instruction": "Say it.", "input": "", "output": "It."}\n')
     code = (
         "import sys, importlib.util\nfind = importlib.util.find_spec\n"
-        "hidden = {'torch', 'peft'}\n"
+        "hidden = {'torch', 'transformers', 'peft', 'accelerate', 'safetensors'}\n"
         "importlib.util.find_spec = lambda name, package=None: None if name in hidden else find(name, package)\n"
         "import selfinstruct.cli\n"
         f"sys.argv = ['selfinstruct', 'train', {str(tmp_path / 'rows.jsonl')!r}, '--base', 'x/y', '-o', 'out']\n"
@@ -75,7 +75,10 @@ def test_a_missing_extra_says_what_to_install(tmp_path):
     )
     failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert failed.returncode == 2
-    assert failed.stderr == "Error: torch, peft are not installed; type: pip install 'selfinstruct[train]'\n"
+    assert (
+        failed.stderr
+        == "Error: torch, transformers, peft, accelerate, safetensors are not installed; type: pip install 'selfinstruct[train]'\n"
+    )
 
 
 def test_the_methods_stand_in_the_help():

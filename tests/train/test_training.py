@@ -23,7 +23,8 @@ import selfinstruct
 from selfinstruct.errors import RunError, RunLocked, SettingsError
 from selfinstruct.train import Tuned, finetune
 from selfinstruct.train.answer import Decoding, open_local
-from selfinstruct.train.training import RECORD, prepare, read_record, write_record
+from selfinstruct.train.record import RECORD, read_record, write_record
+from selfinstruct.train.training import prepare
 
 QUICK = {"format": "plain", "batch_size": 16, "micro_batch": 8, "log_every": 1, "lora_r": 8, "learning_rate": 5e-3}
 
@@ -140,6 +141,7 @@ def test_resume_is_exact_by_other_methods(method, tiny_llama, tmp_path):
     assert_same(finetune(tiny.shifted(), None, tmp_path / "resumed", resume="auto"), straight)
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_end(tiny_llama, tmp_path):
     """kill -9 between two checkpoints; what stands half written is passed over."""
     data = tmp_path / "rows.jsonl"

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -54,8 +55,8 @@ def test_the_settings_and_the_panels_reach_the_models(seen):
 
 
 def test_stopping_in_the_browser_stops_the_model(seen):
-    """A pressed Stop must not leave the model writing for nobody."""
-    assert seen["slow"] == {"begun": True, "closed": True}
+    """A pressed Stop must not leave the model writing for nobody; what it wrote stays."""
+    assert seen["slow"] == {"begun": True, "closed": True, "kept": True}
 
 
 def test_the_page_asks_for_nothing_elsewhere(seen):
@@ -68,7 +69,7 @@ def test_the_page_asks_for_nothing_elsewhere(seen):
 def test_an_empty_question_asks_nobody():
     """Enter in an empty box changes nothing."""
     panel = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    assert list(web.answers([], Decoding(), "", "  ", [panel])) == [[panel]]
+    assert list(web.answers([], Decoding(), "", "  ", [panel], Event())) == [[panel]]
 
 
 def test_a_failure_in_a_panel_is_not_taken_for_an_answer():
@@ -86,7 +87,7 @@ def test_a_failure_in_a_panel_is_not_taken_for_an_answer():
         def reply(self, talk, decoding):
             yield " ".join(one.told for one in talk.before)
 
-    *_, (shown,) = web.answers([Counts()], Decoding(), "", "d", [panel])
+    *_, (shown,) = web.answers([Counts()], Decoding(), "", "d", [panel], Event())
     assert shown[-1] == {"role": "assistant", "content": "c"}
 
 

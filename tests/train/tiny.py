@@ -8,7 +8,8 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
-from selfinstruct.train.encode import Encoder, prompts
+from selfinstruct.train.encode import Encoder
+from selfinstruct.train.prompts import prompts
 
 NOUNS = ("grass", "snow", "coal", "sand", "blood", "honey", "ink", "milk", "moss", "rust", "sky", "wine")
 FIRST = ("green", "white", "black", "yellow", "red", "golden", "blue", "pale", "soft", "brown", "clear", "dark")

@@ -36,7 +36,7 @@ class Slow:
 
     def reply(self, talk, decoding):
         try:
-            while True:
+            while not talk.stop.is_set():
                 yield f"{talk.question} {len(talk.before)} "
                 self.begun.set()
                 time.sleep(0.02)
@@ -101,10 +101,12 @@ def settings_and_memory():
 
 def stopped():
     slow = Slow()
-    job = client(served(slow)).submit("go", "", 0.0, 9, [], api_name="/ask")
+    visitor = client(served(slow))
+    job = visitor.submit("go", "", 0.0, 9, [], api_name="/ask")
     begun = slow.begun.wait(30)
-    job.cancel()
-    return {"begun": begun, "closed": slow.closed.wait(30)}
+    visitor.predict(api_name="/stop")
+    closed = slow.closed.wait(30)
+    return {"begun": begun, "closed": closed, "kept": shown(job.result(timeout=60)[1])[-1][1].startswith("go 0")}
 
 
 def main():

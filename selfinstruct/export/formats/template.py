@@ -26,13 +26,12 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.export.formats.rows import EXTRAS, Row, conversation, exchanges
+from selfinstruct.prompts import FLAWS
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 VARIABLES = ("instruction", "input", "system", "output")
 
 _JINJA = re.compile(r"\{%|\{\{[^}]*\b(?:instruction|input|system|output)\b")
-# What the expressions of a template can raise: {{ input + 1 }}, {{ "%d" % input }}, {{ input.nothing.more }}, ...
-_FLAWS = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _MARK = re.compile("\0(.*?)\0")
 _ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 
@@ -208,7 +207,7 @@ def _renderer(text: str, where: str) -> Rendered:
     def render(values: Mapping[str, str]) -> str:
         try:
             return template.render(values)
-        except _FLAWS as error:
+        except FLAWS as error:
             raise SettingsError(f"{where}: {error}; its variables are {', '.join(values)}") from error
 
     return render

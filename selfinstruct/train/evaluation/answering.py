@@ -13,9 +13,9 @@ from selfinstruct.export.formats.rows import joined
 from selfinstruct.ledger import Entry, Ledger
 from selfinstruct.llm import Completion, Request, Usage
 from selfinstruct.train.answer import Decoding, LocalModel
-from selfinstruct.train.encode import CHAT, TextPrompts
 from selfinstruct.train.endpoint import STAGE, Endpoint
 from selfinstruct.train.evaluation.sets import Question
+from selfinstruct.train.prompts import CHAT, TextPrompts
 
 Finish = Literal["stop", "length", "too_long", "refused"]
 Tell = Callable[[], object]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from selfinstruct.records import InMemory, writing
 from selfinstruct.train.answer import has_switch
-from selfinstruct.train.encode import CHAT
 from selfinstruct.train.evaluation.answering import Contestant, Local, Remote
 from selfinstruct.train.evaluation.sets import Question
 from selfinstruct.train.models import base_of, is_adapter
+from selfinstruct.train.prompts import CHAT
 
 
 def write_task(folder: Path, name: str, questions: Sequence[Question], contestant: Contestant, most: int) -> str:

@@ -14,16 +14,18 @@ ALIASES = {"wuu": "zh"}  # Wu is written in the same characters, and short Chine
 
 def languages(texts: Iterable[str]) -> list[str]:
     """The ISO 639 code of each text's language, or "?" where py3langid is not sure (a probability below 0.5)."""
-    identify = _identifier().classify
-    return [_code(*identify(text[:ENOUGH])) for text in texts]
+    return [code if probability >= SURE else UNSURE for code, probability in (identify(one[:ENOUGH]) for one in texts)]
 
 
-def _code(language: str, probability: float) -> str:
-    return ALIASES.get(language, language) if probability >= SURE else UNSURE
+def identify(text: str) -> tuple[str, float]:
+    """The ISO 639 code of a text's likeliest language, and how probable it is (0 to 1)."""
+    code, probability = _identifier().classify(text)
+    return ALIASES.get(code, code), float(probability)
 
 
 @cache
 def _identifier() -> Any:
+    """py3langid with probabilities, loaded once: it takes half a second."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

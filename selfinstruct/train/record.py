@@ -1,0 +1,78 @@
+"""training.json: how a model was made, begun before its first step and finished with its result."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+import selfinstruct
+from selfinstruct.errors import SettingsError
+from selfinstruct.train.plan import world_size
+
+if TYPE_CHECKING:
+    from selfinstruct.train.training import Prepared
+
+RECORD, COMPLETE = "training.json", "complete"  # of a whole training; in the folder of a whole checkpoint
+LIBRARIES = ("torch", "transformers", "peft", "accelerate", "trl", "bitsandbytes")
+
+
+def record(prepared: Prepared) -> dict[str, Any]:
+    """What training.json says of a training before its result is known."""
+    return {
+        "version": selfinstruct.__version__,
+        "libraries": {name: version(name) for name in LIBRARIES if find_spec(name)},
+        "base_model": prepared.base,
+        "preset": prepared.preset,
+        "settings": prepared.settings.to_dict(),
+        "processes": world_size(),
+        "data": {
+            "name": prepared.data.name,
+            "rows": len(prepared.data.rows),
+            "sha256": prepared.data.digest,
+            "trained": len(prepared.examples),
+            "held_out": len(prepared.held_out),
+        },
+        "encoding": prepared.report.to_dict(),
+        "plan": prepared.plan.to_dict(),
+        "result": None,
+    }
+
+
+def write_record(folder: Path, facts: dict[str, Any]) -> None:
+    """Write training.json, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{RECORD}"
+    temporary.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    os.replace(temporary, folder / RECORD)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The contents of training.json.
+
+    Raises:
+        SettingsError: no training was begun in this folder.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        raise SettingsError(f"{folder}: no training here (there is no {RECORD})")
+    facts: dict[str, Any] = orjson.loads(path.read_bytes())
+    return facts
+
+
+def peak_memory() -> int | None:
+    """The most bytes that this process has held: of the GPU where it uses one, else of main memory (not on Windows)."""
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return int(torch.cuda.max_memory_allocated())
+    if find_spec("resource") is None:
+        return None
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
