@@ -5,8 +5,8 @@
 
 Each contestant is a process of its own that sends the same requests to a server of this file on the same machine, one
 after the other in each round. What counts is processor time (user and system) for 1,000 requests, which does not depend
-on who else is at work; requests a second are printed beside it. Ours has all features on: slots, pace, budget, retries,
-and each answer in a ledger.
+on who else is at work; requests a second are printed beside it. Ours has all features on: slots, pace, retries, the
+account of money, and each answer in a ledger; with a budget there is a second line for each try, written before it.
 """
 
 from __future__ import annotations
@@ -375,14 +375,26 @@ def _result(command: list[str]) -> dict[str, float]:
     return json.loads(lines[-1].removeprefix("RESULT"))
 
 
+STANDARD_LOOP = ("--loop", "asyncio")
+ENTRIES: dict[str, tuple[Any, ...]] = {
+    "openai": ("openai", 400, *STANDARD_LOOP),
+    "openai + aiohttp": ("openai + aiohttp", 400, *STANDARD_LOOP),
+    "aiohttp + orjson": ("aiohttp + orjson", 4000, *STANDARD_LOOP),
+    "selfinstruct": ("selfinstruct", 4000, *STANDARD_LOOP),
+    "aiohttp + orjson, uvloop": ("aiohttp + orjson", 4000),
+    "selfinstruct, uvloop": ("selfinstruct", 4000),
+    "selfinstruct, uvloop, with a budget": ("selfinstruct", 4000, "--budget", 1),
+}
+
+
 def cpu_rounds(options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
     """Each contestant in each round, against a server that answers at once."""
-    numbers = {"openai": 400, "openai + aiohttp": 400, "aiohttp + orjson": 4000, "selfinstruct": 4000}
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in (*numbers, *options.peers)}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in (*ENTRIES, *options.peers)}
     with serving() as server:
         for _ in range(options.rounds):
-            for name, requests in numbers.items():
-                found[name].append({**measured(name, server.url, requests, 64), "requests": requests})
+            for entry, (name, requests, *words) in ENTRIES.items():
+                row = measured(name, server.url, requests, 64, *words)
+                found[entry].append({**row, "requests": requests})
             for name, python in options.peers.items():
                 program = MEASURED.replace("PEER", PEERS[name])
                 words = [python, "-c", program, server.url, str(PEER_REQUESTS), "64", QUESTION]
@@ -400,11 +412,11 @@ def main(options: argparse.Namespace) -> None:
     found = cpu_rounds(options)
     own = per_thousand(found["selfinstruct"])
     print(f"0 ms, 64 in flight, median of {options.rounds} interleaved rounds")
-    print(f"{'':20}{'CPU s/1,000':>12}{'times ours':>12}{'requests/s':>12}{'MB':>8}")
+    print(f"{'':36}{'CPU s/1,000':>12}{'times ours':>12}{'requests/s':>12}{'MB':>8}")
     for name, rows in found.items():
         cost = per_thousand(rows)
         speed = statistics.median(row["requests"] / row["seconds"] for row in rows)
-        print(f"{name:20}{cost:12.3f}{cost / own:12.2f}{speed:12.0f}{max(row['mb'] for row in rows):8.0f}")
+        print(f"{name:36}{cost:12.3f}{cost / own:12.2f}{speed:12.0f}{max(row['mb'] for row in rows):8.0f}")
         assert all(row["good"] == row["requests"] for row in rows), f"{name} lost answers"
     if options.only == "cpu":
         return

@@ -13,9 +13,8 @@ from selfinstruct.directory import RunDirectory
 from selfinstruct.errors import EndpointFailed, LLMError, SettingsError
 from selfinstruct.interrupts import run_interruptibly
 from selfinstruct.llm import Completion, Request
-from selfinstruct.llm.limits import Slots
 from selfinstruct.llm.prices import prices_of
-from selfinstruct.prepare import Setup, prepare, prepare_nowhere, teacher
+from selfinstruct.prepare import Setup, model_at, prepare, prepare_nowhere
 from selfinstruct.settings import STAGES
 
 if TYPE_CHECKING:
@@ -68,22 +67,30 @@ class Checked:
 
 
 def check(path: str | os.PathLike[str] | None = None, **options: Unpack[Options]) -> list[Checked]:
-    """Make one small call to each model of a run, or of the given settings, with the parameters that a run would use.
+    """Make one small call to each model at each endpoint of a run, or of the given settings, asked as a run would ask.
 
     Raises:
         SettingsError: there is no key, or the server refuses a parameter that was set.
         EndpointFailed: a bad key, an unknown model, a missing API, or no answer within a minute.
     """
-    setup = prepare_nowhere(options) if path is None else prepare(RunDirectory(path), options)
+    directory = RunDirectory(os.devnull if path is None else path)
+    if path is not None and not directory.begun:
+        directory.read()  # says that there is no run
+    setup = prepare_nowhere(options) if path is None else prepare(directory, options)
     setup = replace(setup, stored=replace(setup.stored, settled={}))
     if setup.settings.model == "demo" and not setup.settings.base_url:
         raise SettingsError("the demo teacher needs no check; name a model with --model")
     found: list[Checked] = []
+    failed: list[str] = []
     asking: list[asyncio.Task[Any] | None] = []
 
     async def ask() -> None:
         asking.append(asyncio.current_task())
-        found.extend([await _checked(setup, stages) for stages in _distinct(setup)])
+        for stages, urls, keys in _distinct(setup):
+            try:
+                found.append(await _checked(setup, stages, urls, keys))
+            except EndpointFailed as error:
+                failed.append(str(error))
 
     def stop(_: str) -> None:
         for task in asking:
@@ -91,25 +98,32 @@ def check(path: str | os.PathLike[str] | None = None, **options: Unpack[Options]
             task.cancel()
 
     run_interruptibly(ask, stop)
+    if failed:
+        raise EndpointFailed("\n".join([*failed, *(f"but {one}" for one in found)]))
     return found
 
 
-def _distinct(setup: Setup) -> Iterator[tuple[str, ...]]:
-    """The stages, together where one model at one place serves them."""
-    if not setup.method.needs_instances:
-        yield STAGES[:1]
-        return
-    places = {stage: setup.settings.endpoint(stage) for stage in STAGES}
+def _distinct(setup: Setup) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:
+    """Stages, together where one model serves them, with each address and variable of a key at which it does."""
+    stages = STAGES if setup.method.needs_instances else STAGES[:1]
+    places = {stage: setup.settings.endpoint(stage) for stage in stages}
     for place in dict.fromkeys(places.values()):
-        yield tuple(stage for stage in STAGES if places[stage] == place)
+        served = tuple(stage for stage in stages if places[stage] == place)
+        _, urls, keys = place
+        for number in range(max(len(urls), len(keys), 1)):
+            yield served, _nth(urls, number), _nth(keys, number)
 
 
-async def _checked(setup: Setup, stages: tuple[str, ...]) -> Checked:
+def _nth(several: tuple[str, ...], number: int) -> tuple[str, ...]:
+    return (several[number % len(several)],) if several else ()
+
+
+async def _checked(setup: Setup, stages: tuple[str, ...], urls: tuple[str, ...], keys: tuple[str, ...]) -> Checked:
     settings = setup.settings
     timed = replace(settings, timeout=min(settings.timeout, LONGEST_SECONDS), batch=False)
     setup = replace(setup, stored=replace(setup.stored, settings=timed))
-    llm: Any = teacher(setup, lambda: None, Slots(1), os.devnull)
     request = _request(setup, stages[0])
+    llm: Any = model_at(setup, request.model, urls, keys)
     begun = time.monotonic()
     try:
         completion: Completion = await llm.complete(request)

@@ -128,9 +128,9 @@ class RunDirectory:
                 }
             )
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise RunError(
-                f"{self}: no run here (there is no {SETTINGS}); begin one with `selfinstruct generate {self.quoted}`"
-            ) from error
+            free = not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir()))
+            way = f"begin one with `selfinstruct generate {self.quoted}`" if free else "give the folder of a run"
+            raise RunError(f"{self}: no run here (there is no {SETTINGS}); {way}") from error
         except OSError as error:
             raise RunError(f"{path}: cannot be read ({error.strerror})") from error
         except (ValueError, KeyError, TypeError, AttributeError, SettingsError) as error:

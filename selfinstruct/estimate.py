@@ -12,8 +12,8 @@ from selfinstruct.directory import RunDirectory
 from selfinstruct.errors import SettingsError
 from selfinstruct.interrupts import run_interruptibly
 from selfinstruct.ledger import Ledger
-from selfinstruct.llm.prices import prices_of
-from selfinstruct.prepare import prepare
+from selfinstruct.llm.prices import BATCH_DISCOUNT, prices_of
+from selfinstruct.prepare import BATCH_LOOKAHEAD, prepare
 from selfinstruct.replay import growth, load
 from selfinstruct.session import Session
 from selfinstruct.settings import Settings
@@ -43,7 +43,8 @@ class Estimate:
 
     `acceptance` is the share of the candidates that the filters kept in the probe. It falls while the pool grows, so
     the instruction calls are a lower bound. `seconds` takes calls to be as long as those of the probe, with as many in
-    flight as the settings say, and no rate limit. `probe_calls` and `probe_cost` are what the run's ledger holds.
+    flight as the settings say, and no rate limit. `batch` says that the prices are those of batch jobs. `probe_calls`
+    and `probe_cost` are what the run's ledger holds.
     """
 
     path: str
@@ -54,6 +55,7 @@ class Estimate:
     concurrency: int
     probe_calls: int
     probe_cost: float | None
+    batch: bool = False
 
     @property
     def calls(self) -> int:
@@ -77,10 +79,10 @@ class Estimate:
             f"{stage.completion_tokens:>12,} out  {_money(stage.cost)}"
             for name, stage in self.stages.items()
         ]
-        first = (
-            f"{self.num_tasks:,} tasks take about {self.calls:,} calls and {_money(self.cost)}; with "
-            f"{self.concurrency:,} in flight about {_time(self.seconds)}, if no rate limit is met"
-        )
+        time = f"with {self.concurrency:,} in flight about {_time(self.seconds)}, if no rate limit is met"
+        if self.batch:
+            time = "as batch jobs, each of which may take a day (`selfinstruct generate --batch` goes on so)"
+        first = f"{self.num_tasks:,} tasks take about {self.calls:,} calls and {_money(self.cost)}; {time}"
         last = (
             f"  from {self.probe_calls:,} calls ({_money(self.probe_cost)}), which are kept in {self.path}; the "
             f"filters kept {self.acceptance:.0%} of the candidates, a share that falls as the pool grows"
@@ -106,16 +108,27 @@ def estimate(
         KeyboardInterrupt: stopped by a signal; what was answered is kept.
     """
     if not _enough(path, probe, options):
-        with Session.opened(path, llm, (), progress, options) as session:
+        with Session.opened(path, llm, (), progress, _live(path, options)) as session:
             session.probe = probe
             run_interruptibly(session.grow, session.interrupt)
-        if session.run().stopped in ("interrupted", "terminated"):
+        stopped = session.run().stopped
+        if stopped in ("interrupted", "terminated"):
             raise KeyboardInterrupt
+        if stopped == "budget" and not session.run().tasks:
+            raise SettingsError(f"{path}: the budget allows no task to judge by; raise it")
     directory = RunDirectory(path)
     settings = prepare(directory, dict(options)).settings
     with Ledger(directory.ledger_path, writable=False) as ledger:
         tally = ledger.tally
     return _scaled(str(directory), settings, growth(path), tally)
+
+
+def _live(path: str | os.PathLike[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the probe: a few calls are no batch job, but the run is to look as far ahead as one in jobs."""
+    if not options.get("batch"):
+        return {**options, "batch": False}
+    ahead = {} if RunDirectory(path).begun else {"lookahead": BATCH_LOOKAHEAD}
+    return {**ahead, **options, "batch": False}
 
 
 def _enough(path: str | os.PathLike[str], probe: int, options: Mapping[str, Any]) -> bool:
@@ -156,14 +169,14 @@ def _scaled(path: str, settings: Settings, grown: Growth, tally: Tally) -> Estim
             ceil(calls),
             round(share * spent.prompt_tokens),
             round(share * spent.completion_tokens),
-            None if price is None else share * price.of(certain),
+            None if price is None else share * price.of(certain) * (1 - BATCH_DISCOUNT * settings.batch),
         )
         seconds += share * spent.seconds / settings.concurrency
     acceptance = grown.kept / grown.candidates if grown.candidates else 0.0
     number = tally.total.calls
-    return Estimate(
-        path, settings.num_tasks, stages, acceptance, seconds, settings.concurrency, number, prices.cost(tally)
-    )
+    flight = settings.concurrency
+    cost = prices.cost(tally)
+    return Estimate(path, settings.num_tasks, stages, acceptance, seconds, flight, number, cost, settings.batch)
 
 
 def _money(cost: float | None) -> str:

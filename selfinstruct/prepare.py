@@ -275,6 +275,12 @@ def teacher(setup: Setup, save: Callable[[], None], slots: Slots, folder: str | 
     return models["instructions"] if len(built) == 1 else ByStage(models)
 
 
+def model_at(setup: Setup, model: str, urls: Sequence[str], keys: Sequence[str]) -> LLM:
+    """One model at one place, asked live, for a single question."""
+    nowhere = Path(os.devnull)
+    return _model(setup.settings, model, urls, keys, _settled(setup, lambda: None), _Rooms(Slots(1)), nowhere)
+
+
 def _model(
     settings: Settings,
     model: str,

@@ -225,7 +225,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Any]]:
     try:
         content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
-        raise SeedsError(f"{path}: cannot be read ({error.strerror}); check the path given as seeds") from error
+        raise SeedsError(f"{path}: cannot be read ({error.strerror}); give a .json or .jsonl file of tasks") from error
     if content.lstrip().startswith(b"["):
         try:
             rows = _parsed(content)

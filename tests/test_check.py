@@ -14,7 +14,7 @@ import pytest
 from server_run import SEEDS, teacher, write_templates
 from test_cli import run
 
-from selfinstruct import EndpointFailed, SettingsError, generate, load
+from selfinstruct import EndpointFailed, RunError, SettingsError, generate, load
 from selfinstruct.check import check
 from selfinstruct.estimate import estimate
 from selfinstruct.testing import FakeLLM, FaultServer
@@ -55,6 +55,24 @@ def test_check_asks_each_model_at_each_place_once():
         (("instances",), "m"),
     ]
     assert (len(one.requests), len(other.requests)) == (2, 1)
+
+
+def test_check_asks_each_of_several_endpoints():
+    """One of two that is down was not noticed, or all that was noticed, by the order in which they stood."""
+    with FaultServer(lambda _: "Water.") as one, FaultServer(lambda _: "Tea.") as other:
+        urls = [one.base_url, other.base_url]
+        assert len(check(model="m", base_url=urls)) == 2
+        assert (len(one.requests), len(other.requests)) == (1, 1)
+    with FaultServer(lambda _: "Water.") as one:
+        for given in ([one.base_url, urls[1]], [urls[1], one.base_url]):
+            with pytest.raises(EndpointFailed, match=r"(?s)Cannot connect to host 127.*\nbut m answers instructions"):
+                check(model="m", base_url=given)
+
+
+def test_check_of_a_run_that_is_none(tmp_path):
+    """Not "no model given"."""
+    with pytest.raises(RunError, match="no run here"):
+        check(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +163,22 @@ def test_a_run_that_has_tasks_is_estimated_without_a_call(tmp_path):
     assert load(tmp_path / "run").settings.num_tasks == 20, "an estimate changes nothing"
     assert found.num_tasks == 1000
     assert found.calls == pytest.approx(calls * 50, rel=0.3)
+
+
+def test_an_estimate_for_batch_jobs_is_made_live_at_half_the_price(tmp_path):
+    """A probe in jobs would take a day; the run that follows looks as far ahead as one in jobs."""
+    with FaultServer(teacher) as server:
+        live = estimate(tmp_path / "live", num_tasks=100, lookahead=0.75, **options(tmp_path, server))
+        jobs = estimate(tmp_path / "jobs", num_tasks=100, batch=True, **options(tmp_path, server))
+    assert load(tmp_path / "jobs").settings.lookahead == 0.75
+    assert jobs.cost == pytest.approx(live.cost / 2, rel=0.3)
+    assert "as batch jobs, each of which may take a day" in str(jobs)
+
+
+def test_a_budget_that_allows_no_probe_is_named(tmp_path):
+    """A larger --probe was advised, which helps nobody."""
+    with FaultServer(teacher) as server, pytest.raises(SettingsError, match="the budget allows no task to judge by"):
+        estimate(tmp_path / "run", num_tasks=100, max_cost=0.0001, **options(tmp_path, server))
 
 
 def test_an_estimate_without_a_price_says_so(tmp_path):

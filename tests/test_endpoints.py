@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 import pytest
@@ -90,6 +91,23 @@ def test_an_endpoint_that_fails_rests_while_others_work():
 
     failures = asyncio.run(main())
     assert 3 + 6 <= failures <= 3 + 6 + 400 / LONGEST_REST + 2
+
+
+def test_an_endpoint_that_fails_among_others_is_named_once(caplog):
+    """A run with one of two servers gone finished without a word of it."""
+    bad, good = Scripted(failing), Scripted()
+    group = endpoints(bad, good)
+
+    async def main():
+        for _ in range(20):
+            with contextlib.suppress(TransientFailure):
+                await ask(group, 1)
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(main())
+    assert [record.getMessage() for record in caplog.records] == [
+        "host0 fails again and again; the other endpoints are asked meanwhile"
+    ]
 
 
 def test_one_endpoint_never_rests():

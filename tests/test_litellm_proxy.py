@@ -100,7 +100,7 @@ class Proxy:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI")}
         here = ["--base-url", self.url, "--api-key-env", "PROXY_KEY"]
         return subprocess.run(
-            [sys.executable, "-m", "selfinstruct", *map(str, arguments), *here],
+            [sys.executable, "-m", "selfinstruct", arguments[0], *here, *map(str, arguments[1:])],
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -247,5 +247,16 @@ def test_a_wrong_key_ends_with_status_4(proxy, tmp_path, command):
     failed = proxy.run(*arguments, "--model", "writer", key=key)
     assert failed.returncode == 4, failed.stdout
     assert "HTTP 400: No connected db" in failed.stderr
+    assert "--api-key-env" in failed.stderr
     assert "Traceback" not in failed.stderr
     assert key not in failed.stderr
+
+
+def test_one_wrong_key_of_two_costs_no_request(proxy, tmp_path, monkeypatch):
+    """The wrong one is left with a notice, although its refusal is a 400 and the model has answered by the other."""
+    monkeypatch.setenv("WRONG_KEY", "sk-of-somebody-else")
+    options = ["--method", "alpaca", "--response-format", "json", "--model", "structured", "--saturation-window", 10]
+    made = proxy.run("generate", tmp_path / "run", *options, "-n", 20, "--api-key-env", "WRONG_KEY")
+    assert made.returncode == 3, made.stderr
+    assert "The run goes on with the other" in made.stderr
+    assert {line["kind"] for line in ledger(tmp_path / "run")} == {"answer"}

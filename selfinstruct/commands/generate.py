@@ -31,7 +31,8 @@ def command(run: Path, dry_run: bool, quiet: bool, **options: Any) -> int:
       selfinstruct generate runs/local --base-url http://localhost:8000/v1 --model NAME
 
     \b
-    Exit status: 0 target reached, 1 run unusable, 2 wrong usage, 3 stopped early (saturated),
+    Exit status: 0 target reached, 1 run unusable, 2 wrong usage, 3 stopped early (saturated,
+    or at its budget),
     4 endpoint failed, 130 interrupted, 143 terminated. After 4, 130 and 143 the same command goes on.
     """
     said: Any = given(options)

@@ -113,9 +113,8 @@ def _money_and_time(run: Run) -> Iterator[str]:
         projected = f", about ${_projected(run):.2f} for all" if _projected(run) else ""
         yield f"  cost: ${spent.cost:.4f}{projected}"
     if spent.attempts:
-        yield (
-            f"  {spent.attempts:,} tries without usage, at most {spent.uncertain_tokens:,} tokens (counted in the cost)"
-        )
+        counted = " (counted in the cost)" if spent.cost is not None else ""
+        yield f"  {spent.attempts:,} tries without usage, at most {spent.uncertain_tokens:,} tokens{counted}"
     if (left := _seconds_left(run)) is not None and spent.rate is not None and spent.last is not None:
         ago = max(0.0, time.time() - spent.last)
         yield f"  {spent.rate:.1f} calls a second, the last {_span(ago)} ago; about {_span(left)} left at this rate"
@@ -131,7 +130,7 @@ def _projected(run: Run) -> float | None:
 
 def _seconds_left(run: Run) -> float | None:
     done, spent = len(run.tasks) - run.carried, run.spent
-    if run.stopped is None or done < FEWEST_TO_PROJECT or not spent.rate:
+    if run.stopped != "unfinished" or done < FEWEST_TO_PROJECT or not spent.rate:
         return None
     return (run.settings.num_tasks - done) * spent.calls / done / spent.rate
 

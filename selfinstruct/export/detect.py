@@ -82,7 +82,7 @@ def every(records: Records) -> Iterator[Any]:
 
 def _only_one(name: str, sample: Sequence[Record]) -> Format:
     if not sample:
-        raise SettingsError(f"{name}: holds no record, so its format cannot be told; say it (format, --format)")
+        raise SettingsError(f"{name}: holds no record, so there is nothing to read")
     fitting = [one for one in map(format_named, TOLD_APART) if any(map(one.fits, sample))]
     first = [one for one in fitting if one.rank == min(each.rank for each in fitting)]
     if len(first) == 1:
@@ -90,9 +90,9 @@ def _only_one(name: str, sample: Sequence[Record]) -> Format:
     columns = f"its first record has the columns {', '.join(sample[0]) or 'none'}"
     if first:
         names = " or ".join(one.name for one in first)
-        raise SettingsError(f"{name}: may be {names}; {columns}. Say which one it is (format, --format)")
+        raise SettingsError(f"{name}: may be {names}; {columns}. Say which one it is (`selfinstruct import --format`)")
     raise SettingsError(
-        f"{name}: of no known format; {columns}. Rename them, or say what it is (format, --format): "
+        f"{name}: of no known format; {columns}. Rename them, or say what it is (`selfinstruct import --format`): "
         f"{', '.join((*FORMATS, *READ_ONLY))}"
     )
 

@@ -85,16 +85,16 @@ def push(
         HubError: the Hub could not be reached or refused; the commit is there as a whole or not at all.
     """
     check_name(repo)
-    client = _logged_in(api)
+    client = logged_in(api)
     with tempfile.TemporaryDirectory(prefix="selfinstruct-") as name:
         folder = Path(name) / "set"
         rows = write_folder(source, folder, repo, stated=stated, contents=contents)
-        with _hub_errors(repo):
+        with hub_errors(repo):
             return _upload(folder, rows, repo, private, client)
 
 
-def check_name(repo: str) -> None:
-    """Make sure that the Hub can have a data set of this name.
+def check_name(repo: str, kind: str = "data set", example: str = "my-instructions") -> None:
+    """Make sure that the Hub can have a data set, or another `kind` of repository, of this name.
 
     Raises:
         SettingsError: it is not OWNER/NAME.
@@ -105,12 +105,17 @@ def check_name(repo: str) -> None:
     try:
         validate_repo_id(repo)
     except HFValidationError as error:
-        raise SettingsError(f"{error}; name the data set as OWNER/NAME, such as me/my-instructions") from error
+        raise SettingsError(f"{error}; name the {kind} as OWNER/NAME, such as me/{example}") from error
     if "/" not in repo:
-        raise SettingsError(f"{repo!r}: name the data set with its owner, as OWNER/NAME, such as me/{repo}")
+        raise SettingsError(f"{repo!r}: name the {kind} with its owner, as OWNER/NAME, such as me/{repo}")
 
 
-def _logged_in(api: HfApi | None) -> HfApi:
+def logged_in(api: HfApi | None) -> HfApi:
+    """The client, which knows who asks.
+
+    Raises:
+        SettingsError: nobody is logged in.
+    """
     from huggingface_hub import HfApi, get_token
 
     client = HfApi() if api is None else api
@@ -145,7 +150,7 @@ def _upload(folder: Path, rows: int, repo: str, private: bool, api: HfApi) -> Pu
 
 
 @contextmanager
-def _hub_errors(repo: str) -> Iterator[None]:
+def hub_errors(repo: str, kind: str = "data set") -> Iterator[None]:
     """Failures of the client in a few words; its own name the address of a request, which may hold a signature."""
     # HTTPError is the base of all errors of the HTTP client, whichever one it is.
     from huggingface_hub.errors import HfHubHTTPError, HTTPError
@@ -160,10 +165,10 @@ def _hub_errors(repo: str) -> Iterator[None]:
         if status in (401, 403):
             raise SettingsError(
                 f"{repo}: the Hub refused the login ({said}). Type `hf auth login` with a token that has the right to "
-                "write to this owner's data sets"
+                f"write to this owner's {kind}s"
             ) from error
         raise HubError(
-            f"{repo}: the Hub could not be reached, or did not take the data set ({said}). It has the commit as a "
+            f"{repo}: the Hub could not be reached, or did not take the {kind} ({said}). It has the commit as a "
             "whole or not at all; the same command tries again, and sends again only what has not arrived"
         ) from error
     except ValueError as error:  # the Hub's check of the card's metadata, before anything is uploaded

@@ -196,7 +196,7 @@ class BatchEndpoint(OpenAIClient):
             if reply.status in (404, 405):
                 found = NotThere(
                     f"{self.where} does not have what it was asked for ({Refusal.of(reply).message}). Does it offer "
-                    "batches? Leave --batch out where it does not."
+                    "batches? Where it does not, --no-batch goes on live."
                 )
             raise (EndpointFailed(str(found)) if isinstance(found, RequestRefused) else found) from None
         except asyncio.TimeoutError:

@@ -93,10 +93,12 @@ class Endpoints:
 
     def answered(self, end: Endpoint, spare_tokens: float, headers: Mapping[str, str]) -> None:
         """Note a good answer."""
+        room = int(end.pace.limit) if end.answers else 0
         end.misses, end.answers = 0, end.answers + 1
         end.pace.answered(spare_tokens, headers)
-        self.tell_room()
-        self._next()
+        if int(end.pace.limit) != room:
+            self.tell_room()
+            self._next()
 
     def missed(self, end: Endpoint, asked: float | None = None) -> float | None:
         """Note a failure that another try may mend; how long this one has to wait, of the seconds that were asked for.
@@ -108,6 +110,8 @@ class Endpoints:
         now = self._clock()
         if end.rests_until <= now:
             end.misses += 1
+            if end.misses == RESTS_AFTER:
+                logger.warning("%s fails again and again; the other endpoints are asked meanwhile", end.host)
             if end.misses >= RESTS_AFTER:
                 end.rests_until = now + min(LONGEST_REST, 2.0 ** (end.misses - RESTS_AFTER))
         end.rests_until = max(end.rests_until, now + min(LONGEST_REST, asked or 0.0))
@@ -167,6 +171,8 @@ class Endpoints:
 
     def _next(self) -> None:
         """Wake those for whom there is room now."""
+        if not self._waiting:
+            return
         free = sum(max(0, int(end.pace.limit) - end.pace.in_flight) for end in self.ends)
         while self._waiting and free > 0:
             turn = self._waiting.popleft()

@@ -247,7 +247,9 @@ class OpenAIClient:
             return TransientFailure(told, retry_after=asked, limited=status == 429, billed=billed)
         if status in (413, 451) or (status in (400, 403, 422) and _FLAGGED.search(signs)):
             return RequestRefused(told)
-        if status in (400, 422) and request.model in self._succeeded:
+        # Some proxies say 400 to a wrong key: what the model answered elsewhere proves nothing for this endpoint.
+        known_here = end.answers > 0 or len(self._endpoints.ends) == 1
+        if status in (400, 422) and request.model in self._succeeded and known_here:
             return RequestRefused(told)
         return self._endpoints.leave(end, EndpointFailed(_diagnosis(status, request.model, told, reply.headers)))
 
@@ -330,7 +332,7 @@ def _diagnosis(status: int, model: str, told: str, headers: Mapping[str, str]) -
             f"the server redirects to {where or 'nowhere'}, which is not followed, so that the key goes where you sent "
             f"it ({told}). Give the right address as --base-url."
         )
-    return f"the request is refused ({told}). Check --model, --base-url and --api."
+    return f"the request is refused ({told}). Check --model, --base-url, --api and the key (--api-key-env)."
 
 
 def _key(name: str, *, needed: bool) -> str:

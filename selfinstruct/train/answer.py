@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from selfinstruct.errors import SettingsError
+from selfinstruct.train.extras import quiet_libraries
 from selfinstruct.train.models import PEFT_CONFIG, base_of, is_adapter, load_model
 from selfinstruct.train.prompts import CHAT, Prompts, inference_ids, prompts
 from selfinstruct.train.record import RECORD, read_record
@@ -141,7 +142,8 @@ class LocalModel:
     def _generate(self, given: Mapping[str, Any], decoding: Decoding, **more: Any) -> torch.Tensor:
         import torch
 
-        with self.turn, self._adapter(), torch.inference_mode(), _seeded(decoding.seed, self.model.device):
+        seeded = _seeded(decoding.seed, self.model.device)
+        with self.turn, quiet_libraries(), self._adapter(), torch.inference_mode(), seeded:
             written: torch.Tensor = self.model.generate(**given, generation_config=self._config(decoding), **more)
         return written
 
@@ -249,7 +251,7 @@ def training_record(path: str) -> Mapping[str, Any]:
 
 def has_switch(path: str) -> bool:
     """Whether a folder holds a peft adapter, whose base answers from the same weights."""
-    return is_adapter(path) and (Path(path) / PEFT_CONFIG).is_file()
+    return (Path(path) / PEFT_CONFIG).is_file()
 
 
 def fingerprint(path: str) -> str:

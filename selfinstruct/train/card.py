@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from selfinstruct.directory import SETTINGS
 from selfinstruct.errors import SettingsError
 from selfinstruct.train.curve import PICTURE, read_points
 from selfinstruct.train.methods import find
+from selfinstruct.train.presets import preset
 from selfinstruct.train.record import read_record
 
 TABLE = "table.md"
@@ -54,7 +56,7 @@ def write_model_card(folder: Path, evaluation: Path | None = None) -> str:
         "",
         "## Training",
         "",
-        *([f"Preset `{record['preset']}`."] if record["preset"] else []),
+        *_preset(record["preset"], settings),
         f"{result['steps']:,} steps; {record['plan']['trainable']:,} of {record['plan']['parameters']:,} parameters.",
         "",
         "| setting | value |",
@@ -68,6 +70,14 @@ def write_model_card(folder: Path, evaluation: Path | None = None) -> str:
         *_data(data["name"]),
     ]
     return "\n".join(lines)
+
+
+def _preset(name: str | None, settings: Mapping[str, Any]) -> list[str]:
+    """The preset, and what was set otherwise."""
+    if name is None:
+        return []
+    other = [one for one, value in preset(name).items() if settings[one] != value]
+    return [f"Preset `{name}`{', but for ' + ', '.join(other) if other else ''}.", ""]
 
 
 def _metadata(base: str, library: str) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
+
+from selfinstruct.records import appearing
 
 LOSSES, PICTURE = "losses.jsonl", "losses.png"
 
@@ -43,10 +44,8 @@ class Point:
 
 def write_points(folder: Path, points: Iterable[Point]) -> None:
     """Write losses.jsonl, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{LOSSES}"
-    temporary.write_bytes(b"".join(orjson.dumps(asdict(point)) + b"\n" for point in points))
-    os.replace(temporary, folder / LOSSES)
+    with appearing(folder / LOSSES) as file:
+        file.writelines(orjson.dumps(asdict(point)) + b"\n" for point in points)
 
 
 def read_points(folder: Path) -> list[Point]:

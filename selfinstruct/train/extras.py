@@ -41,7 +41,7 @@ def quiet_libraries() -> Iterator[None]:
     import datasets
     import transformers.utils.logging as of_transformers
 
-    levels = {name: logging.getLogger(name).level for name in ("transformers", "bitsandbytes")}
+    levels = {name: logging.getLogger(name).level for name in ("transformers", "bitsandbytes", "huggingface_hub")}
     bars = of_transformers.is_progress_bar_enabled() and not sys.stderr.isatty()
     for name in levels:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -119,8 +119,12 @@ def apply(model: Any, settings: TrainSettings, *, steps: int) -> Any:
     import peft
 
     if settings.quantization != "none":
-        # Normalisations in float32 and gradients at the inputs, as in QLoRA.
-        model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=settings.checkpointing)
+        # Normalisations in float32, as in QLoRA.
+        model = peft.prepare_model_for_kbit_training(
+            model,
+            use_gradient_checkpointing=settings.checkpointing,
+            gradient_checkpointing_kwargs={"use_reentrant": False},
+        )
     try:
         return peft.get_peft_model(model, _config(model, settings, steps))
     except ValueError as error:

@@ -156,7 +156,9 @@ def torch_dtype(dtype: str, device: str) -> Any:
     if dtype == "float16" and device == "cpu":
         raise SettingsError("float16 has no arithmetic on the CPU; use --dtype bfloat16 or float32")
     if dtype == "auto":
-        return torch.bfloat16 if device != "cpu" and torch.cuda.is_bf16_supported() else torch.float32
+        # Older GPUs (T4, V100) only emulate it, which is slower than float32.
+        fast = device != "cpu" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if fast else torch.float32
     return getattr(torch, dtype)
 
 

@@ -90,6 +90,8 @@ def load_modules(model: Any, folder: Path) -> Any:
     settings = orjson.loads((folder / OWN_CONFIG).read_bytes())
     add_modules(model, settings["method"], bottleneck=settings["bottleneck"])
     load_weights(model, folder)
+    if settings["method"] == "bitfit":
+        _narrow_biases(model)
     return model
 
 
@@ -136,6 +138,15 @@ def _add_biases(model: Any) -> None:
             module.bias = nn.Parameter(torch.zeros(module.out_features, device=module.weight.device))
     for name, one in model.named_parameters():
         one.requires_grad_(requires_grad=name.endswith("bias") and "relative_attention_bias" not in name)
+        if one.requires_grad:
+            one.data = one.data.float()  # small steps are lost in 16 bits
+
+
+def _narrow_biases(model: Any) -> None:
+    """Biases in the numbers of their weights: without autocast a linear layer takes no others."""
+    for module in model.modules():
+        if isinstance(bias := getattr(module, "bias", None), nn.Parameter):
+            bias.data = bias.data.to(module.weight.dtype)
 
 
 def _hang_on(model: Any, names: tuple[str, ...], make: Callable[[int], nn.Module]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfinstruct.errors import SettingsError
-from selfinstruct.export.hub import _hub_errors, _logged_in, check_name
+from selfinstruct.export.hub import check_name, hub_errors, logged_in
 from selfinstruct.train.card import write_model_card
 from selfinstruct.train.curve import LOSSES, PICTURE
 from selfinstruct.train.record import RECORD, read_record
@@ -29,12 +29,12 @@ def push_model(
         SettingsError: the training is not finished, the name cannot be one, or nobody is logged in.
         HubError: the Hub did not take it.
     """
-    check_name(repo)
+    check_name(repo, "model", "my-model")
     if read_record(folder)["result"] is None:
         raise SettingsError(f"{folder}: this training has not come to its end; --resume auto goes on with it")
     (folder / "README.md").write_text(write_model_card(folder, evaluation), encoding="utf-8")
-    known = _logged_in(api)
-    with _hub_errors(repo):
+    known = logged_in(api)
+    with hub_errors(repo, "model"):
         known.create_repo(repo, repo_type="model", private=private, exist_ok=True)
         return known.upload_folder(
             repo_id=repo,

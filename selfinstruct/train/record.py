@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -13,6 +12,7 @@ import orjson
 
 import selfinstruct
 from selfinstruct.errors import SettingsError
+from selfinstruct.records import appearing
 from selfinstruct.train.plan import world_size
 
 if TYPE_CHECKING:
@@ -46,10 +46,8 @@ def record(prepared: Prepared) -> dict[str, Any]:
 
 def write_record(folder: Path, facts: dict[str, Any]) -> None:
     """Write training.json, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{RECORD}"
-    temporary.write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    os.replace(temporary, folder / RECORD)
+    with appearing(folder / RECORD) as file:
+        file.write(orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -6,19 +6,18 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
-from selfinstruct.errors import RunLocked, SettingsError
+from selfinstruct.errors import RunError, SettingsError
 from selfinstruct.train import methods
 from selfinstruct.train.curve import PICTURE, draw, read_points
 from selfinstruct.train.data import Data, Source, read_data, split
 from selfinstruct.train.encode import Encoder, EncodeReport, Example
 from selfinstruct.train.extras import quiet_libraries, require
+from selfinstruct.train.lock import LOCK, only_writer
 from selfinstruct.train.plan import Plan, batches, plan, world_rank, world_size
 from selfinstruct.train.presets import preset as preset_settings
 from selfinstruct.train.prompts import prompts
@@ -27,9 +26,6 @@ from selfinstruct.train.settings import TrainSettings
 
 if TYPE_CHECKING:
     from selfinstruct.train.tuned import Tuned
-
-LOCK = ".lock"
-
 
 logger = logging.getLogger("selfinstruct")
 
@@ -95,7 +91,6 @@ def finetune(
     return tuned
 
 
-@quiet_libraries()
 def prepare(
     dataset: Source,
     base: str | os.PathLike[str] | None,
@@ -117,17 +112,23 @@ def prepare(
     base = base or (begun["base_model"] if begun else None)
     if base is None:
         raise SettingsError("which model is to be tuned? Name a folder or an id of the Hub: --base Qwen/Qwen3-0.6B")
+    methods.find(settings.method)
+    batches(settings)
     require("train")
     if settings.quantization != "none":
         require("qlora")
     if settings.engine == "trl":
         require("trl")
-    methods.find(settings.method)
-    batches(settings)
+    preset = preset or (begun["preset"] if begun else None)
+    place = str(Path(base).resolve()) if Path(base).is_dir() else os.fspath(base)
+    return _prepared(dataset, place, settings, preset, merge=merge)
+
+
+@quiet_libraries()
+def _prepared(dataset: Source, base: str, settings: TrainSettings, preset: str | None, *, merge: bool) -> Prepared:
     from selfinstruct.train.models import device_of, load_config, load_tokenizer, precision
 
-    place = str(Path(base).resolve()) if Path(base).is_dir() else os.fspath(base)
-    config = load_config(place)
+    config = load_config(base)
     methods.check(settings, seq2seq=config.is_encoder_decoder, merge=merge)
     device = device_of(settings.device)
     _check_devices(device)
@@ -137,7 +138,7 @@ def prepare(
         raise SettingsError("accelerate shards over GPUs only, and would copy here without a word; add --no-fsdp")
     load_dtype, autocast = precision(settings)
     data = read_data(dataset)
-    tokenizer = load_tokenizer(place)
+    tokenizer = load_tokenizer(base)
     encoder = Encoder(
         prompts(tokenizer, settings.format),
         max_length=settings.max_length,
@@ -149,13 +150,13 @@ def prepare(
         raise SettingsError("no row could be held out to stop early by; set --validation higher, or leave --early-stop")
     examples, report = encoder.encode(rows, max_dropped=settings.max_dropped)
     held_out = encoder.encode(held, max_dropped=settings.max_dropped)[0] if held else []
-    made = plan(place, config, examples, len(held_out), settings, load_dtype)
-    preset = preset or (begun["preset"] if begun else None)
+    made = plan(base, config, examples, len(held_out), settings, load_dtype)
     return Prepared(
-        place, settings, preset, data, tokenizer, encoder, examples, held_out, report, made, load_dtype, autocast
+        base, settings, preset, data, tokenizer, encoder, examples, held_out, report, made, load_dtype, autocast
     )
 
 
+@quiet_libraries()
 def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | None, progress: bool | None) -> None:
     """Load the base, put the method on it, train, and save what was learnt and how."""
     import transformers
@@ -178,17 +179,18 @@ def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | No
     model = methods.apply(model, settings, steps=prepared.plan.steps)
     start = methods.keep_start(model, folder, settings)
     begun = time.monotonic()
-    trainer = fit(
-        model,
-        prepared.tokenizer,
-        prepared.examples,
-        prepared.held_out,
-        settings,
-        folder,
-        autocast=prepared.autocast,
-        resume=checkpoint,
-        progress=progress,
-    )
+    with _room():
+        trainer = fit(
+            model,
+            prepared.tokenizer,
+            prepared.examples,
+            prepared.held_out,
+            settings,
+            folder,
+            autocast=prepared.autocast,
+            resume=checkpoint,
+            progress=progress,
+        )
     if settings.method == "full" or settings.fsdp:  # shards are gathered by all processes together
         trainer.save_model(str(folder))
     if _is_first():
@@ -198,6 +200,21 @@ def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | No
         for path in folder.glob("*.safetensors"):
             path.chmod(0o644)  # safetensors lets the owner alone read them
         _finish(prepared, folder, trainer, seconds=time.monotonic() - begun)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Say what to do about a GPU that is too small."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise RunError(
+            "the training does not fit into the memory of the GPU; try a smaller --micro-batch (the result stays the "
+            "same), then --checkpointing, a smaller --max-length, or --quantization nf4. --dry-run estimates what it "
+            "takes"
+        ) from error
 
 
 def _finish(prepared: Prepared, folder: Path, trainer: Any, *, seconds: float) -> None:
@@ -258,19 +275,8 @@ def _locked(folder: Path) -> Iterator[None]:
     Raises:
         RunLocked: another one is at it.
     """
-    if not _is_first():
+    with only_writer(folder) if _is_first() else nullcontext():
         yield
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise RunLocked(f"{folder}: another training is writing here; wait for it, or stop it") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _check_devices(device: str) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train.curve import Point, read_points
-from selfinstruct.train.extras import quiet_libraries
 from selfinstruct.train.plan import world_rank
 from selfinstruct.train.record import read_record
 
@@ -55,8 +54,7 @@ class Tuned:
         from selfinstruct.train.answer import Decoding
 
         asked = self._opened.ids({"instruction": instruction, "input": input})
-        with quiet_libraries():
-            ((_, answer),) = self._opened.answer_all([asked], Decoding(max_new_tokens=max_new_tokens))
+        ((_, answer),) = self._opened.answer_all([asked], Decoding(max_new_tokens=max_new_tokens))
         return answer.text
 
     def merge(self, output: str | os.PathLike[str] | None = None, **options: Any) -> Merged:

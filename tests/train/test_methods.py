@@ -14,6 +14,7 @@ import torch
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import TrainSettings, finetune, methods
+from selfinstruct.train.answer import Decoding, open_local
 from selfinstruct.train.encode import Encoder
 from selfinstruct.train.extras import quiet_libraries
 from selfinstruct.train.models import load_base, load_model, load_tokenizer
@@ -85,6 +86,14 @@ def test_it_learns(tuned, tiny_llama):
 def test_it_can_be_asked(tuned):
     """One question, also of a model with virtual tokens in front; peft's remarks about these are not the user's."""
     assert isinstance(tuned.ask("What is it like?", "grass", max_new_tokens=12), str)
+
+
+def test_it_answers_in_sixteen_bits(tuned):
+    """As on a GPU, where the base is bfloat16 and no autocast stands around the answer; BitFit's biases broke there."""
+    opened = open_local(tuned.path, dtype="bfloat16")
+    asked = opened.ids({"instruction": "What is it like?", "input": "grass"})
+    ((_, answer),) = opened.answer_all([asked], Decoding(max_new_tokens=3))
+    assert 1 <= answer.tokens <= 3
 
 
 def test_only_its_own_weights_are_saved(tuned, tiny_llama):
@@ -160,6 +169,9 @@ def test_encoder_decoders_learn_by_the_same_methods(method, tiny_t5, tmp_path):
     )
     given = batch(tiny_t5, seq2seq=True)
     assert loss_of(load_model(tuned.path)[0], given) < loss_of(load_base(tiny_t5), given)
+    narrow = open_local(tuned.path, dtype="bfloat16")  # T5 keeps some layers in 32 bits
+    ((_, answer),) = narrow.answer_all([narrow.ids(tiny.shifted()[0])], Decoding(max_new_tokens=3))
+    assert answer.tokens
     if method in ("lora", "ia3"):
         assert tuned.merge().drift < 1e-4
     if method == "bitfit":

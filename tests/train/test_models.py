@@ -19,7 +19,7 @@ import torch
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import finetune, load_model, merge
-from selfinstruct.train.models import base_of, is_adapter, load_tokenizer, quantization_config
+from selfinstruct.train.models import base_of, is_adapter, load_tokenizer, quantization_config, torch_dtype
 from selfinstruct.train.record import read_record
 
 QUICK = {
@@ -139,6 +139,13 @@ def test_padding_takes_a_token_that_is_there(tiny_llama):
     assert len(tokenizer) == len(tiny.metaspace())
 
 
+def test_a_gpu_that_only_emulates_bfloat16_gets_float32(monkeypatch):
+    """torch says yes of a T4, too, unless asked for the real thing."""
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation=True: including_emulation)
+    assert torch_dtype("auto", "cuda:0") is torch.float32
+    assert torch_dtype("bfloat16", "cuda:0") is torch.bfloat16
+
+
 def test_qlora_is_as_in_its_paper():
     """NF4, double quantisation, bfloat16 compute."""
     pytest.importorskip("bitsandbytes")
@@ -216,6 +223,8 @@ def test_a_push_holds_the_model_and_a_card_of_facts(tuned, tmp_path):
     if not tuned.merged_path.exists():
         tuned.merge()
     hub = Hub()
+    with pytest.raises(SettingsError, match="name the model with its owner, as OWNER/NAME, such as me/tiny"):
+        tuned.push_to_hub("tiny", api=hub)
     with pytest.raises(SettingsError, match=r"no evaluation here \(there is no table.md\)"):
         tuned.push_to_hub("me/tiny", evaluation=tmp_path, api=hub)
     (tmp_path / "table.md").write_text("| score | base | tuned |\n")
@@ -243,10 +252,12 @@ def test_a_card_tells_of_the_data_of_a_run(tiny_llama, tmp_path):
 
     run = selfinstruct.generate(tmp_path / "run", model="demo", num_tasks=12, progress=False)
     made = finetune(
-        run, tiny_llama, tmp_path / "tuned", max_dropped=1.0, max_steps=1, max_length=256, warmup=0, validation=0
-    )
+        run, tiny_llama, tmp_path / "tuned", preset="alpaca-lora", quantization="none", max_dropped=1.0, max_steps=1,
+        max_length=256, warmup=0, validation=0,
+    )  # fmt: skip
     card = (made.path / "README.md").read_text()
     assert card.count("\n---\n") == 1
     assert "### Instructions written by demo" in card
+    assert "Preset `alpaca-lora`, but for quantization, warmup, validation." in card
     assert "400 rows" not in card
     assert f"{len(run.dataset)} rows of 12 tasks" in card

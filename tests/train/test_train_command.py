@@ -70,10 +70,16 @@ def test_a_missing_extra_says_what_to_install(tmp_path):
         "hidden = {'torch', 'transformers', 'peft', 'accelerate', 'safetensors'}\n"
         "importlib.util.find_spec = lambda name, package=None: None if name in hidden else find(name, package)\n"
         "import selfinstruct.cli\n"
-        f"sys.argv = ['selfinstruct', 'train', {str(tmp_path / 'rows.jsonl')!r}, '--base', 'x/y', '-o', 'out']\n"
+        f"sys.argv = ['selfinstruct', 'train', {str(tmp_path / 'rows.jsonl')!r}, '--base', 'x/y', '-o', 'out', *sys.argv[1:]]\n"
         "selfinstruct.cli.main()"
     )
-    failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    def call(*more):
+        words = [sys.executable, "-c", code, *more]
+        return subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert call("--method", "lorra").stderr.startswith("Error: there is no method 'lorra'")
+    failed = call()
     assert failed.returncode == 2
     assert (
         failed.stderr

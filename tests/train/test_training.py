@@ -226,7 +226,7 @@ def test_one_training_writes_at_a_time(tiny_llama, tmp_path):
     from filelock import FileLock
 
     (tmp_path / "tuned").mkdir()
-    with FileLock(tmp_path / "tuned" / ".lock"), pytest.raises(RunLocked, match="another training"):
+    with FileLock(tmp_path / "tuned" / ".lock"), pytest.raises(RunLocked, match="another process"):
         finetune(tiny.shifted(), tiny_llama, tmp_path / "tuned", **QUICK)
 
 
@@ -238,6 +238,17 @@ def test_a_loss_of_nan_ends_it(tiny_llama, tmp_path):
     safetensors.torch.save_file(held, broken / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(RunError, match="the loss is nan at step 1; try a lower --learning-rate"):
         finetune(tiny.shifted(), broken, tmp_path / "tuned", **QUICK, epochs=1, validation=0)
+
+
+def test_a_gpu_that_is_too_small_says_what_to_do(tiny_llama, tmp_path, monkeypatch):
+    """torch's own message speaks of fragments; the training can go on from its checkpoint with a smaller cut."""
+
+    def too_much(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("selfinstruct.train.fit.fit", too_much)
+    with pytest.raises(RunError, match="smaller --micro-batch"):
+        finetune(tiny.shifted(), tiny_llama, tmp_path / "tuned", **QUICK)
 
 
 def test_data_come_in_many_shapes(tiny_llama, tmp_path):

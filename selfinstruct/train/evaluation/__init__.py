@@ -117,7 +117,7 @@ def evaluate(
         with closing(Ledger(path / results.LEDGER)) as ledger:
             answers = {one.name: _answers(one, asked, ledger, progress) for one in contestants}
         facts = {"settings": settings, "held_out": _said_of(overlaps, len(questions), known, plan)}
-        return _finished(path, asked, contestants, answers, plan, facts)
+        return _finished(path, asked, contestants, answers, plan, means.device, facts)
 
 
 def _recorded_data(model: str) -> list[str]:
@@ -209,6 +209,7 @@ def _finished(
     contestants: Sequence[Contestant],
     answers: scoring.Answers,
     plan: Plan,
+    device: str,
     facts: Mapping[str, Any],
 ) -> Evaluation:
     """Score the answers, and write all that follows from them."""
@@ -216,7 +217,7 @@ def _finished(
     if plan.bertscore is not None:
         from selfinstruct.train.evaluation.bertscore import BertScore
 
-        encoder = BertScore(plan.bertscore, layer=plan.bertscore_layer)
+        encoder = BertScore(plan.bertscore, layer=plan.bertscore_layer, device=device)
     scores = scoring.score(questions, answers, encoder)
     made = columns(scores, plan.seed)
     folder = path / results.HARNESS

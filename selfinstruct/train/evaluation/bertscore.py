@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from selfinstruct.errors import SettingsError
+from selfinstruct.train.models import device_of
 
 if TYPE_CHECKING:
     import torch
@@ -36,14 +37,13 @@ class BertScore:
     Args:
         encoder: a folder or Hub id that `transformers.AutoModel` opens.
         layer: the hidden layer to take, counted from 1; by default the one at three quarters of the depth.
-        device: where the encoder runs; by default a GPU if there is one.
+        device: where the encoder runs; "auto" is a GPU if there is one.
 
     Raises:
         SettingsError: the encoder cannot be opened, or has fewer layers.
     """
 
-    def __init__(self, encoder: str, *, layer: int | None = None, device: str | None = None) -> None:
-        import torch
+    def __init__(self, encoder: str, *, layer: int | None = None, device: str = "auto") -> None:
         from transformers import AutoModel, AutoTokenizer
 
         try:
@@ -59,7 +59,7 @@ class BertScore:
         if not 1 <= self.layer <= layers:
             raise SettingsError(f"--bertscore-layer {self.layer}: {encoder} has layers 1 to {layers}")
         self.encoder = encoder
-        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = device_of(device)
         self._model = model.to(self._device).eval()
         limits = (self._tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", LONGEST))
         self._longest = min(LONGEST, *(limit for limit in limits if limit and limit > 0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from filelock import FileLock, Timeout
 
-from selfinstruct.errors import RunLocked, SettingsError
-from selfinstruct.records import InMemory, writing
+from selfinstruct.errors import SettingsError
+from selfinstruct.records import InMemory, appearing, writing
 from selfinstruct.train.evaluation.table import Column
+from selfinstruct.train.lock import LOCK, only_writer
 
 ABOUT, LEDGER, PREDICTIONS, TABLE = "evaluation.json", "ledger.jsonl", "predictions.jsonl", "table.md"
 HARNESS = "lm_eval"
-LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -67,21 +65,13 @@ def opened(path: Path, settings: Mapping[str, Any]) -> Iterator[Path]:
     held = sorted(one.name for one in path.iterdir() if one.name != LOCK) if path.is_dir() else []
     if held and ABOUT not in held:
         raise SettingsError(f"{path}: not empty and no evaluation (it holds {held[0]}); choose another folder")
-    path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise RunLocked(f"{path}: another process is writing here; wait for it, or choose another folder") from error
-    try:
+    with only_writer(path):
         answers = path / LEDGER
         if answers.is_file() and answers.stat().st_size:
             _check_same(path, settings)
         else:
             write_json(path / ABOUT, {"settings": dict(settings), "finished": False})
         yield path
-    finally:
-        lock.release()
 
 
 def _check_same(path: Path, settings: Mapping[str, Any]) -> None:
@@ -106,6 +96,5 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with appearing(path) as file:
+        file.write(text.encode())
