@@ -14,8 +14,9 @@ from selfinstruct.errors import EndpointFailed, LLMError, SettingsError
 from selfinstruct.interrupts import run_interruptibly
 from selfinstruct.llm import Completion, Request
 from selfinstruct.llm.prices import prices_of
-from selfinstruct.prepare import Setup, model_at, prepare, prepare_nowhere
+from selfinstruct.prepare import Setup, prepare, prepare_nowhere
 from selfinstruct.settings import STAGES
+from selfinstruct.teachers import model_at
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -22,10 +22,11 @@ from selfinstruct.llm import LLM
 from selfinstruct.llm.budget import Metered, budget_of
 from selfinstruct.llm.limits import Slots
 from selfinstruct.llm.retry import BREAKER_REFUSALS, Retrying
-from selfinstruct.prepare import BATCH_IN_FLIGHT, JOURNAL, Setup, prepare, teacher
+from selfinstruct.prepare import Setup, prepare
 from selfinstruct.progress import Progress
 from selfinstruct.replay import to_run
 from selfinstruct.run import Run
+from selfinstruct.teachers import BATCH_IN_FLIGHT, JOURNAL, teacher
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

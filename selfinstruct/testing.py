@@ -252,6 +252,9 @@ class FaultServer:
         if method != "POST":
             writer.write(_http(200, {"object": "list", "data": [{"id": one} for one in self._models or ("fake",)]}))
             return True
+        if not path.endswith("/completions"):
+            writer.write(_http(404, _error(f"there is no {path} here", "not_found")))
+            return True
         body = orjson.loads(content)
         self.requests.append(body)
         self._under_way += 1

@@ -17,7 +17,8 @@ from selfinstruct import SettingsError, generate, load
 from selfinstruct.directory import RunDirectory
 from selfinstruct.llm.budget import Metered
 from selfinstruct.llm.limits import Slots
-from selfinstruct.prepare import BATCH_LOOKAHEAD, prepare, prepare_nowhere, teacher
+from selfinstruct.prepare import BATCH_LOOKAHEAD, prepare, prepare_nowhere
+from selfinstruct.teachers import teacher
 
 DERIVED = ("tasks.jsonl", "rejected.jsonl", "dataset.jsonl")
 

@@ -174,6 +174,8 @@ def test_the_rule_agrees_with_labels_by_hand():
         ("Tell Aisha about it.", None),
         ("翻译这个句子。", None),
         ("", None),
+        ("Leila works for a student-run print shop. Write a reply to her customer.", ("write", "reply")),
+        ("Dario runs a bakery.", None),
     ],
 )  # fmt: skip
 def test_verbs_and_objects(instruction, expected):

@@ -262,3 +262,14 @@ def test_the_kinds_are_told_apart():
     """What a share is drawn from by default is mended by another try, so that data sets come out the same."""
     assert not set(TRANSIENT) & set(FATAL)
     assert {*TRANSIENT, *FATAL} < set(KINDS)
+
+
+def test_a_path_that_no_such_server_has_is_not_found():
+    """A test of batch jobs against it went astray when it answered /files as if that were a chat."""
+    from urllib.error import HTTPError
+    from urllib.request import Request as Post
+    from urllib.request import urlopen
+
+    with FaultServer(lambda _: "x") as server, pytest.raises(HTTPError, match="404"):
+        urlopen(Post(f"{server.base_url}/files", data=b"{}", method="POST"))
+    assert server.requests == []

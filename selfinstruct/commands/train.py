@@ -68,7 +68,10 @@ def command(
     if autotrain is not None:
         return _autotrain(dataset, base, preset, autotrain, settings)
     if dry_run or show_masks:
-        return _preview(dataset, base, preset, merge, show_masks or 0, as_json, settings)
+        status = _preview(dataset, base, preset, merge, show_masks or 0, as_json, settings)
+        if not dry_run:
+            click.echo("nothing was trained; leave --show-masks out to train", err=True)
+        return status
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output': the folder for the result.")
     from selfinstruct.train import finetune

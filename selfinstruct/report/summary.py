@@ -85,7 +85,7 @@ def summary(statistics: Statistics) -> str:
         top = ", ".join(f"{verb} {nouns[0][0]} {nouns[0][1]:,}" for verb, _, nouns in verbs[:5])
         lines.append(
             f"verbs and nouns: {profile.verbs.found:,} of {profile.verbs.read:,} English instructions, "
-            f"{profile.verbs.distinct:,} pairs; {top} ({profile.verbs.method})"
+            f"{profile.verbs.distinct:,} pairs; the first noun of the first verbs: {top} ({profile.verbs.method})"
         )
     elif profile.counts.instructions:
         lines.append("verbs and nouns: none found; they are read in English only")

@@ -162,6 +162,8 @@ def _is_imperative(tokens: Sequence[str], at: int) -> bool:
     if kinds and not kinds.keys() & {"NOUN", "ADJ"}:
         return True
     after, second = ([token.lower() for token in tokens[at + 1 : at + 3]] + ["", ""])[:2]
+    if not kinds and "VERB" in _lemmas(after):
+        return False  # "Leila works for a print shop"
     return (
         after in DETERMINERS | PRONOUNS | {_QUOTED, _NUMBER, "out", "up"}
         or _is_plural(after)

@@ -16,9 +16,9 @@ import orjson
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train.extras import quiet_libraries
-from selfinstruct.train.models import PEFT_CONFIG, base_of, is_adapter, load_model
+from selfinstruct.train.models import base_of, is_adapter, load_model
 from selfinstruct.train.prompts import CHAT, Prompts, inference_ids, prompts
-from selfinstruct.train.record import RECORD, read_record
+from selfinstruct.train.record import trained_format
 
 if TYPE_CHECKING:
     import torch
@@ -234,24 +234,6 @@ def open_local(
     opened = LocalModel(place, place, model, tokenizer, named, Lock())
     assert opened.prompts.stop_id is not None  # a format that is not there says so before a model answers
     return opened
-
-
-def trained_format(path: str) -> str | None:
-    """The format that a model was tuned with, None where no record of a training stands beside it."""
-    settings = training_record(path).get("settings", {})
-    found = settings.get("format")
-    return found if isinstance(found, str) else None
-
-
-def training_record(path: str) -> Mapping[str, Any]:
-    """What the training that made a model has written about itself, empty where there is nothing."""
-    folder = Path(path)
-    return read_record(folder) if (folder / RECORD).is_file() else {}
-
-
-def has_switch(path: str) -> bool:
-    """Whether a folder holds a peft adapter, whose base answers from the same weights."""
-    return (Path(path) / PEFT_CONFIG).is_file()
 
 
 def fingerprint(path: str) -> str:

@@ -26,7 +26,9 @@ class Journal(transformers.TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         # A point of the curve at each checkpoint, so that a resumed training averages over the same steps.
-        control.should_log = control.should_log or control.should_save
+        control.should_log |= control.should_save or control.should_training_stop
+
+    on_epoch_end = on_step_end
 
     def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         last = state.log_history[-1]

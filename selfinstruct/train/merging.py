@@ -16,7 +16,17 @@ from selfinstruct.errors import SettingsError
 from selfinstruct.train import methods
 from selfinstruct.train.data import read_data
 from selfinstruct.train.extras import quiet_libraries, require
-from selfinstruct.train.models import OWN_CONFIG, PEFT_CONFIG, base_of, is_adapter, load_base, load_tokenizer, put_on
+from selfinstruct.train.models import (
+    OWN_CONFIG,
+    PEFT_CONFIG,
+    base_of,
+    has_tokenizer,
+    is_adapter,
+    let_all_read,
+    load_base,
+    load_tokenizer,
+    put_on,
+)
 from selfinstruct.train.prompts import inference_ids, prompts
 from selfinstruct.train.record import RECORD, read_record, write_record
 
@@ -88,19 +98,10 @@ def merge(
     """
     require("train")
     source, folder = Path(adapter), Path(output)
-    if not is_adapter(source):
-        raise SettingsError(
-            f"{source}: no adapter here (there is neither {PEFT_CONFIG} nor {OWN_CONFIG}); nothing to merge"
-        )
-    if folder.exists() and any(folder.iterdir()):
-        raise SettingsError(f"{folder}: is not empty; choose another --output")
-    methods.check_learnt(source)
-    name = method_of(source)
-    if not methods.find(name).mergeable:
-        raise SettingsError(f"what {name} learns has no place in the base's weights; use the adapter as it is")
+    name = _checked_method(source, folder)
     place = os.fspath(base) if base is not None else base_of(source)
     model = load_base(place, dtype=dtype, device=device)
-    tokenizer = load_tokenizer(source if (source / "tokenizer_config.json").is_file() else place)
+    tokenizer = load_tokenizer(source if has_tokenizer(source) else place)
     record = read_record(source) if (source / RECORD).is_file() else {}
     asked = _asked(tokenizer, record, seq2seq=model.config.is_encoder_decoder)
     before = _logits(model, asked)
@@ -110,8 +111,7 @@ def merge(
     _name_stop(model, tokenizer, record)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    for path in folder.glob("*.safetensors"):
-        path.chmod(0o644)  # safetensors lets the owner alone read them
+    let_all_read(folder)
     del model
     again = _logits(load_base(folder, dtype=dtype, device=device), asked)
     made = Merged(
@@ -129,6 +129,21 @@ def merge(
     if record:
         write_record(source, {**record, "merged": made.to_dict()})
     return made
+
+
+def _checked_method(source: Path, folder: Path) -> str:
+    """The method of an adapter that can be merged into a folder."""
+    if not is_adapter(source):
+        raise SettingsError(
+            f"{source}: no adapter here (there is neither {PEFT_CONFIG} nor {OWN_CONFIG}); nothing to merge"
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SettingsError(f"{folder}: is there already, and not an empty folder; choose another --output")
+    methods.check_learnt(source)
+    name = method_of(source)
+    if not methods.find(name).mergeable:
+        raise SettingsError(f"what {name} learns has no place in the base's weights; use the adapter as it is")
+    return name
 
 
 def method_of(adapter: Path) -> str:

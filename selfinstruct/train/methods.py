@@ -89,6 +89,8 @@ def check(settings: TrainSettings, *, seq2seq: bool, merge: bool = False) -> Met
         if asked and not getattr(method, limit):
             able = ", ".join(name for name, one in METHODS.items() if getattr(one, limit))
             raise SettingsError(f"the method {settings.method} does not go {words}; these do: {able}")
+    if settings.method == "dora" and settings.quantization == "int8":
+        raise SettingsError("dora loses the scales of 8-bit weights; use --quantization nf4, or the method lora")
     if merge and seq2seq and settings.method == "bitfit":
         raise SettingsError("T5 and its like have no place for biases, so bitfit cannot be merged; leave --merge out")
     if settings.fsdp and settings.method not in SHARDED:

@@ -43,7 +43,7 @@ def load_model(
     model = load_base(place, dtype=dtype, device=device, quantization=quantization)
     if adapter is None:
         return model.eval(), load_tokenizer(place)
-    tokenizer = load_tokenizer(adapter if _has_tokenizer(adapter) else place)
+    tokenizer = load_tokenizer(adapter if has_tokenizer(adapter) else place)
     return put_on(model, adapter).eval(), tokenizer
 
 
@@ -93,6 +93,17 @@ def load_tokenizer(path_or_id: str | os.PathLike[str]) -> Any:
     return tokenizer
 
 
+def has_tokenizer(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds a tokenizer, as an adapter of ours does and one from elsewhere need not."""
+    return (Path(folder) / "tokenizer_config.json").is_file()
+
+
+def let_all_read(folder: Path) -> None:
+    """Give the weights in a folder the rights of other files: safetensors lets the owner alone read them."""
+    for path in folder.glob("*.safetensors"):
+        path.chmod(0o644)
+
+
 def put_on(model: Any, adapter: str | os.PathLike[str]) -> Any:
     """The model with an adapter on it, peft's or ours.
 
@@ -122,6 +133,11 @@ def put_on(model: Any, adapter: str | os.PathLike[str]) -> Any:
 def is_adapter(path: str | os.PathLike[str]) -> bool:
     """Whether a folder holds an adapter, which needs its base."""
     return any((Path(path) / name).is_file() for name in (PEFT_CONFIG, OWN_CONFIG))
+
+
+def has_switch(path: str) -> bool:
+    """Whether a folder holds a peft adapter, whose base answers from the same weights."""
+    return (Path(path) / PEFT_CONFIG).is_file()
 
 
 def base_of(adapter: str | os.PathLike[str]) -> str:
@@ -215,7 +231,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while at is not None:
         yield at
         at = at.__cause__ or at.__context__
-
-
-def _has_tokenizer(folder: str | os.PathLike[str]) -> bool:
-    return (Path(folder) / "tokenizer_config.json").is_file()

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.settings import Api
-from selfinstruct.train.answer import LocalModel, has_switch, open_local, trained_format
+from selfinstruct.train.answer import LocalModel, open_local
 from selfinstruct.train.endpoint import Endpoint, named_endpoint
-from selfinstruct.train.models import base_of, is_adapter
+from selfinstruct.train.models import base_of, has_switch, is_adapter
+from selfinstruct.train.record import trained_format
 
 Named = Mapping[str, Endpoint | None]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,6 +62,19 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise SettingsError(f"{folder}: no training here (there is no {RECORD})")
     facts: dict[str, Any] = orjson.loads(path.read_bytes())
     return facts
+
+
+def trained_format(path: str) -> str | None:
+    """The format that a model was tuned with, None where no record of a training stands beside it."""
+    settings = training_record(path).get("settings", {})
+    found = settings.get("format")
+    return found if isinstance(found, str) else None
+
+
+def training_record(path: str) -> Mapping[str, Any]:
+    """What the training that made a model has written about itself, empty where there is nothing."""
+    folder = Path(path)
+    return read_record(folder) if (folder / RECORD).is_file() else {}
 
 
 def peak_memory() -> int | None:

@@ -162,7 +162,7 @@ def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | No
     import transformers
 
     from selfinstruct.train.fit import fit, last_checkpoint
-    from selfinstruct.train.models import load_base
+    from selfinstruct.train.models import let_all_read, load_base
 
     settings = prepared.settings
     checkpoint = last_checkpoint(folder) if resume == "auto" else (Path(resume) if resume else None)
@@ -197,8 +197,7 @@ def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | No
         if settings.method != "full" and not settings.fsdp:
             methods.save(model, folder, settings, start=start)
         prepared.tokenizer.save_pretrained(folder)
-        for path in folder.glob("*.safetensors"):
-            path.chmod(0o644)  # safetensors lets the owner alone read them
+        let_all_read(folder)
         _finish(prepared, folder, trainer, seconds=time.monotonic() - begun)
 
 
@@ -246,7 +245,9 @@ def _check_folder(folder: Path, prepared: Prepared, resume: str | os.PathLike[st
         SettingsError: the folder holds something else, or a training that this one does not go on with.
     """
     if not (folder / RECORD).is_file():
-        if folder.exists() and (not folder.is_dir() or any(one.name != LOCK for one in folder.iterdir())):
+        if folder.exists() and not folder.is_dir():
+            raise SettingsError(f"{folder}: is a file; a training is a folder, choose another --output")
+        if folder.exists() and any(one.name != LOCK for one in folder.iterdir()):
             raise SettingsError(f"{folder}: is not empty and holds no training; choose another --output")
         return
     if resume not in (None, "auto") and not (Path(resume) / COMPLETE).is_file():

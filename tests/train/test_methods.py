@@ -206,6 +206,7 @@ def test_activations_may_be_computed_twice(method, tiny_llama, tmp_path):
         ({"method": "prompt"}, False, True, "prompt does not go into a merged model"),
         ({"method": "full", "quantization": "nf4"}, False, False, "full does not go on a quantised base"),
         ({"method": "pissa", "quantization": "int8"}, False, False, "pissa does not go on a quantised base"),
+        ({"method": "dora", "quantization": "int8"}, False, False, "dora loses the scales .* --quantization nf4"),
         ({"engine": "trl"}, True, False, "trl has no encoder-decoders"),
         ({"engine": "trl", "method": "houlsby"}, False, False, "trl does not know the method houlsby"),
         ({"method": "bitfit"}, True, True, "T5 and its like have no place for biases"),

@@ -201,6 +201,8 @@ def test_the_command_trains_and_merges(tiny_llama, tmp_path):
     assert "  trained 'I find it wet.</s>'" in dry.stdout
     assert "6 steps, 2 an epoch" in dry.stdout
     assert "parameters are trained" in dry.stdout
+    shown = run(*given, "-o", out, "--show-masks", 1)
+    assert shown.stderr == "nothing was trained; leave --show-masks out to train\n"
     made = run(*given, "-o", out, "--learning-rate", 0.005, "--epochs", 2)
     assert made.returncode == 0, made.stderr
     assert made.stderr == "", "quiet on a pipe"
@@ -210,12 +212,11 @@ def test_the_command_trains_and_merges(tiny_llama, tmp_path):
     assert json.loads(merged.stdout)["drift"] < 1e-5
     again = run("merge", out)
     assert again.returncode == 2
-    assert "is not empty; choose another --output" in again.stderr
+    assert "not an empty folder; choose another --output" in again.stderr
 
 
 def test_autotrain_gets_a_folder_and_one_command(tmp_path, capsys):
     """train.csv with whole texts, and a command whose numbers are those of the preset."""
-    pytest.importorskip("torch")
     data = tmp_path / "rows.jsonl"
     rows = [{"instruction": 'Say "it",\nplease.', "input": "", "output": "It, and more."}]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -130,6 +130,17 @@ def test_resume_is_exact(straight, tiny_llama, tmp_path):
     assert_same(finetune(tiny.shifted(), None, tmp_path / "tuned", resume="auto"), straight)
 
 
+def test_the_curve_is_exact_where_a_checkpoint_falls_between_its_points(tiny_llama, tmp_path):
+    """A point is the mean since the last one, which a checkpoint does not know; so each checkpoint ends one."""
+    straight = finetune(
+        tiny.shifted(), tiny_llama, tmp_path / "straight", **{**QUICK, "log_every": 5}, max_steps=8, validation=0,
+        keep_checkpoints=9,
+    )  # fmt: skip
+    assert [one.step for one in straight.losses] == [1, 3, 5, 6, 8]
+    cut_back(straight.path, tmp_path / "resumed", 6)
+    assert_same(finetune(tiny.shifted(), None, tmp_path / "resumed", resume="auto"), straight)
+
+
 @pytest.mark.parametrize("method", ["adalora", "pissa", "houlsby", "prefix", "full"])
 def test_resume_is_exact_by_other_methods(method, tiny_llama, tmp_path):
     """Each has state of its own: ranks, a changed base, modules of ours, virtual tokens, all weights."""

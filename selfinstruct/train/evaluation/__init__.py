@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.ledger import Ledger
-from selfinstruct.train.answer import DEFAULT_FORMAT, Decoding, training_record
+from selfinstruct.train.answer import DEFAULT_FORMAT, Decoding
 from selfinstruct.train.data import read_data
 from selfinstruct.train.evaluation import harness, results, scoring
 from selfinstruct.train.evaluation.answering import Answered, Contestant, contestant
@@ -35,6 +35,7 @@ from selfinstruct.train.evaluation.table import columns
 from selfinstruct.train.extras import require
 from selfinstruct.train.models import is_adapter
 from selfinstruct.train.named import BASE, Means, Named, name_models, open_models, tuned_format
+from selfinstruct.train.record import training_record
 
 __all__ = ["Decoding", "Evaluation", "Means", "Plan", "Question", "evaluate", "read_questions"]
 

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from selfinstruct.records import InMemory, writing
-from selfinstruct.train.answer import has_switch
 from selfinstruct.train.evaluation.answering import Contestant, Local, Remote
 from selfinstruct.train.evaluation.sets import Question
-from selfinstruct.train.models import base_of, is_adapter
+from selfinstruct.train.models import base_of, has_switch, is_adapter
 from selfinstruct.train.prompts import CHAT
 
 
