@@ -189,3 +189,11 @@ def test_sheets_of_two_kinds_are_not_compared(tmp_path):
         read_review([quality, rating])
     with pytest.raises(SettingsError, match="two raters"):
         read_review([quality] * 3)
+
+
+def test_a_sheet_that_nobody_has_filled_has_no_share(tmp_path):
+    """0.0% of 0 reads like a verdict."""
+    sheet = _filled(tmp_path / "empty.csv", quality_sheet(read_material(ROWS), 5, seed=1), {})
+    said = str(read_review([sheet]))
+    assert said.count("no answers yet") == len(QUESTIONS) + 1, "each question, and all of them together"
+    assert "%" not in said

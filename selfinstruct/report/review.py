@@ -79,10 +79,16 @@ class Review:
 def _said(each: Judgement) -> list[str]:
     kappa = "" if each.kappa is None else f"; Cohen's kappa {each.kappa:.2f}"
     if each.answers == ("yes", "no"):
-        shares = ", ".join(f"{each.share(n, 'yes'):.1%} of {sum(row)}" for n, row in enumerate(each.counts))
+        shares = ", ".join(
+            f"{each.share(n, 'yes'):.1%} of {sum(row)}" if sum(row) else "no answers yet"
+            for n, row in enumerate(each.counts)
+        )
         return [f"{each.question}: {shares}{kappa}"]
     lines = []
     for number, row in enumerate(each.counts):
+        if not sum(row):
+            lines.append("no answers yet")
+            continue
         counted = ", ".join(f"{answer} {count}" for answer, count in zip(each.answers, row, strict=True))
         shares = f"A {each.share(number, 'A'):.1%}, A or B {each.share(number, 'A', 'B'):.1%}"
         lines.append(f"{counted} of {sum(row)}: {shares}{kappa if number else ''}")

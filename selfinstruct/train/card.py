@@ -10,14 +10,15 @@ import selfinstruct
 from selfinstruct.directory import SETTINGS
 from selfinstruct.errors import SettingsError
 from selfinstruct.train.curve import PICTURE, read_points
-from selfinstruct.train.methods import find
+from selfinstruct.train.methods import LORA, find
 from selfinstruct.train.presets import preset
 from selfinstruct.train.record import read_record
 
 TABLE = "table.md"
+OF_LORA = ("lora_r", "lora_alpha", "lora_dropout", "target_modules")
 SHOWN = (
-    "method", "quantization", "lora_r", "lora_alpha", "lora_dropout", "target_modules", "epochs", "batch_size",
-    "learning_rate", "schedule", "warmup", "weight_decay", "max_length", "train_on_inputs", "seed",
+    "method", "quantization", *OF_LORA, "epochs", "max_steps", "batch_size", "learning_rate", "schedule", "warmup",
+    "weight_decay", "max_length", "train_on_inputs", "seed",
 )  # fmt: skip
 
 
@@ -30,7 +31,6 @@ def write_model_card(folder: Path, evaluation: Path | None = None) -> str:
     record = read_record(folder)
     settings, data, result = record["settings"], record["data"], record["result"]
     base = record["base_model"]
-    shown = {**settings, "learning_rate": settings["learning_rate"] or find(settings["method"]).learning_rate}
     library = "transformers" if settings["method"] == "full" else "peft"
     made = (
         f"Tuned with selfinstruct {record['version']} on {data['trained']:,} rows of `{data['name']}` (SHA-256 "
@@ -59,10 +59,7 @@ def write_model_card(folder: Path, evaluation: Path | None = None) -> str:
         *_preset(record["preset"], settings),
         f"{result['steps']:,} steps; {record['plan']['trainable']:,} of {record['plan']['parameters']:,} parameters.",
         "",
-        "| setting | value |",
-        "|---|---|",
-        *(f"| {name} | {_said(shown[name])} |" for name in SHOWN),
-        "",
+        *_table(settings),
         *_losses(folder, result),
         *_evaluation(evaluation),
         "## Data",
@@ -80,13 +77,21 @@ def _preset(name: str | None, settings: Mapping[str, Any]) -> list[str]:
     return [f"Preset `{name}`{', but for ' + ', '.join(other) if other else ''}.", ""]
 
 
+def _table(settings: Mapping[str, Any]) -> list[str]:
+    """The settings that have a part in the weights."""
+    method = settings["method"]
+    shown = {**settings, "learning_rate": settings["learning_rate"] or find(method).learning_rate}
+    names = [name for name in SHOWN if shown[name] is not None and (name not in OF_LORA or method in LORA)]
+    return ["| setting | value |", "|---|---|", *(f"| {name} | {_said(shown[name])} |" for name in names), ""]
+
+
 def _metadata(base: str, library: str) -> list[str]:
     named = [] if Path(base).is_absolute() else [f"base_model: {base}"]
     return ["---", f"library_name: {library}", *named, "tags:", "- selfinstruct", "---", ""]
 
 
 def _losses(folder: Path, result: dict[str, Any]) -> list[str]:
-    said = [f"The loss fell from {_said(result['first_loss'])} to {_said(result['last_loss'])}."]
+    said = [f"The loss went from {_said(result['first_loss'])} to {_said(result['last_loss'])}."]
     if result["best_validation"] is not None:
         said.append(
             f"The weights are those of step {result['best_step']:,}, with the lowest loss on the held-out rows: "

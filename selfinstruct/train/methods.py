@@ -9,6 +9,7 @@ from typing import Any
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train.extras import quiet_libraries
+from selfinstruct.train.plan import world_rank
 from selfinstruct.train.settings import TrainSettings
 
 LORA = ("lora", "rslora", "dora", "pissa", "adalora")
@@ -201,7 +202,7 @@ def keep_start(model: Any, folder: Path, settings: TrainSettings) -> Path | None
         return None
     config, start = model.peft_config["default"], folder / "start"
     config.init_lora_weights = True  # saved as what its numbers are: a plain LoRA
-    model.save_pretrained(start)
+    model.save_pretrained(start, is_main_process=world_rank() == 0)
     config.init_lora_weights = "pissa"
     return start
 

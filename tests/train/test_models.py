@@ -258,6 +258,8 @@ def test_a_card_tells_of_the_data_of_a_run(tiny_llama, tmp_path):
     card = (made.path / "README.md").read_text()
     assert card.count("\n---\n") == 1
     assert "### Instructions written by demo" in card
+    assert "\n| lora_r | 8 |\n" in card
+    assert "\n| max_steps | 1 |\n" in card
     assert "Preset `alpaca-lora`, but for quantization, warmup, validation." in card
     assert "400 rows" not in card
     assert f"{len(run.dataset)} rows of 12 tasks" in card
