@@ -343,11 +343,11 @@ def test_a_request_too_large_for_the_queue_stops_the_run(tmp_path):
 
 
 def test_a_server_without_batches(tmp_path):
-    """The message says what to leave out."""
+    """The message says how to go on."""
     with BatchServer(shout, trouble=lambda call, _: 404 if call == "upload" else None) as server:
         found = collect(server, tmp_path, ask("a"))
     assert isinstance(found[0], EndpointFailed)
-    assert "Leave --batch out" in str(found[0])
+    assert "--no-batch goes on live" in str(found[0])
 
 
 def test_one_endpoint_and_one_key(tmp_path, monkeypatch):

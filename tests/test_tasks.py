@@ -180,7 +180,7 @@ def test_errors_say_where_and_what(tmp_path, content, where, says):
 def test_a_missing_file_is_named(tmp_path):
     """So is a folder."""
     with pytest.raises(
-        SeedsError, match=r"nowhere\.jsonl: cannot be read \(No such file or directory\); check the path"
+        SeedsError, match=r"nowhere\.jsonl: cannot be read \(No such file or directory\); give a .json or .jsonl file"
     ):
         read_seeds(tmp_path / "nowhere.jsonl")
     with pytest.raises(SeedsError, match="cannot be read"):
