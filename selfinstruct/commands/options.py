@@ -35,7 +35,7 @@ def _option(field: Field[Any], owner: type) -> Callable[[Any], Any]:
         keywords["type"] = click.Choice(choices)
     elif not repeated:
         single = inner[0] if inner else kind
-        keywords["type"] = single if isinstance(single, type) else str
+        keywords["type"] = single if single in (int, float) else str
     if repeated:
         keywords["multiple"] = True
         keywords["help"] += " Repeatable."

@@ -10,7 +10,7 @@ import selfinstruct
 from selfinstruct.directory import SETTINGS
 from selfinstruct.errors import SettingsError
 from selfinstruct.train.curve import PICTURE, read_points
-from selfinstruct.train.methods import LORA, find
+from selfinstruct.train.methods import LORA, OWN, find
 from selfinstruct.train.presets import preset
 from selfinstruct.train.record import read_record
 
@@ -31,7 +31,6 @@ def write_model_card(folder: Path, evaluation: Path | None = None) -> str:
     record = read_record(folder)
     settings, data, result = record["settings"], record["data"], record["result"]
     base = record["base_model"]
-    library = "transformers" if settings["method"] == "full" else "peft"
     made = (
         f"Tuned with selfinstruct {record['version']} on {data['trained']:,} rows of `{data['name']}` (SHA-256 "
         f"`{data['sha256'][:16]}`), {data['held_out']:,} rows held out."
@@ -41,7 +40,7 @@ def write_model_card(folder: Path, evaluation: Path | None = None) -> str:
         f"`{record['encoding']['stop_token']}`."
     )
     lines = [
-        *_metadata(base, library),
+        *_metadata(base, settings["method"]),
         f"# {Path(base).name}, tuned with {settings['method']}",
         "",
         made,
@@ -85,7 +84,9 @@ def _table(settings: Mapping[str, Any]) -> list[str]:
     return ["| setting | value |", "|---|---|", *(f"| {name} | {_said(shown[name])} |" for name in names), ""]
 
 
-def _metadata(base: str, library: str) -> list[str]:
+def _metadata(base: str, method: str) -> list[str]:
+    # What opens it: the Hub shows the code of that library beside the model.
+    library = "transformers" if method == "full" else "selfinstruct" if method in OWN else "peft"
     named = [] if Path(base).is_absolute() else [f"base_model: {base}"]
     return ["---", f"library_name: {library}", *named, "tags:", "- selfinstruct", "---", ""]
 

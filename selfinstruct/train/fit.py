@@ -10,7 +10,6 @@ from typing import Any
 import transformers
 from transformers.trainer_callback import PrinterCallback
 
-from selfinstruct.errors import SettingsError
 from selfinstruct.train import methods
 from selfinstruct.train.callbacks import Allocator, Bar, Journal
 from selfinstruct.train.encode import MASKED, Example
@@ -84,26 +83,8 @@ def _arguments(
     """The settings as transformers names them."""
     cut = batches(settings)
     on_cpu = next(model.parameters()).device.type == "cpu"
-    evaluate = settings.evaluate_every or settings.save_every
-    save = settings.save_every or settings.evaluate_every
-    if held_out and evaluate and save and save % evaluate:
-        raise SettingsError(
-            f"the best checkpoint can only be kept where each one is validated: save_every ({save}) has to be a "
-            f"multiple of evaluate_every ({evaluate})"
-        )
-    watched: dict[str, Any] = {"save_strategy": "steps" if save else "epoch", "save_steps": save or 500}
-    if held_out:
-        watched |= {
-            "eval_strategy": "steps" if evaluate else "epoch",
-            "eval_steps": evaluate,
-            "per_device_eval_batch_size": cut.micro_batch,
-            "prediction_loss_only": True,
-            "load_best_model_at_end": True,
-            "metric_for_best_model": "eval_loss",
-        }
-    if settings.fsdp:
-        # Full weights in checkpoints, so that a single process can open them.
-        watched |= {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "FULL_STATE_DICT"}}
+    # Full weights in checkpoints, so that a single process can open them.
+    shards = {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "FULL_STATE_DICT"}}
     return {
         "output_dir": str(folder / CHECKPOINTS),
         "per_device_train_batch_size": cut.micro_batch,
@@ -136,8 +117,26 @@ def _arguments(
         "disable_tqdm": True,
         "remove_unused_columns": False,
         "dataloader_pin_memory": not on_cpu,
-        **watched,
+        **_watched(settings, held_out, cut.micro_batch),
+        **(shards if settings.fsdp else {}),
     }
+
+
+def _watched(settings: TrainSettings, held_out: int, micro_batch: int) -> dict[str, Any]:
+    """When checkpoints are written and the held-out rows looked at; with those the best checkpoint is kept."""
+    evaluate = settings.evaluate_every or settings.save_every
+    save = settings.save_every or settings.evaluate_every
+    watched: dict[str, Any] = {"save_strategy": "steps" if save else "epoch", "save_steps": save or 500}
+    if held_out:
+        watched |= {
+            "eval_strategy": "steps" if evaluate else "epoch",
+            "eval_steps": evaluate,
+            "per_device_eval_batch_size": micro_batch,
+            "prediction_loss_only": True,
+            "load_best_model_at_end": True,
+            "metric_for_best_model": "eval_loss",
+        }
+    return watched
 
 
 def _columns(examples: Sequence[Example], settings: TrainSettings) -> Any:

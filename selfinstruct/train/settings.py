@@ -153,5 +153,11 @@ def _check(settings: TrainSettings) -> None:
             raise SettingsError(f"{name} is one of {', '.join(get_args(kind))}, not {getattr(settings, name)!r}")
     if settings.packing and settings.engine != "trl":
         raise SettingsError("packing is a matter of the engine trl; add --engine trl, or leave it out")
+    evaluate, save = settings.evaluate_every, settings.save_every
+    if settings.validation and evaluate and save and save % evaluate:
+        raise SettingsError(
+            f"the best checkpoint can only be kept where each one is validated: save_every ({save}) has to be a "
+            f"multiple of evaluate_every ({evaluate})"
+        )
     if settings.early_stop is not None and not settings.validation:
         raise SettingsError("early_stop needs rows to validate on; set --validation, such as 0.05")

@@ -187,7 +187,7 @@ def test_what_cannot_be_merged_is_refused(tuned, tiny_llama, tmp_path):
         merge(tiny_llama, tmp_path / "merged")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("x")
-    with pytest.raises(SettingsError, match="is not empty"):
+    with pytest.raises(SettingsError, match="not an empty folder"):
         merge(tuned.path, tmp_path / "full")
     zero = shutil.copytree(tuned.path, tmp_path / "zero")
     held = safetensors.torch.load_file(zero / "adapter_model.safetensors")

@@ -102,6 +102,7 @@ def test_the_methods_stand_in_the_help():
         ({"learning_rate": float("nan")}, "learning_rate lies between"),
         ({"quantization": "int4"}, "quantization is one of none, nf4, int8, not 'int4'"),
         ({"packing": True}, "packing is a matter of the engine trl"),
+        ({"evaluate_every": 20, "save_every": 50}, r"save_every \(50\) has to be a multiple of evaluate_every \(20\)"),
         ({"early_stop": 2, "validation": 0}, "early_stop needs rows to validate on"),
     ],
 )
