@@ -60,6 +60,7 @@ def _model(
             raise SettingsError(f"--batch needs a provider with a Batch API; {model!r} runs on this machine")
         rooms.of_one_more()(settings.concurrency)
         return _model_here(model)
+    bounded = settings.max_cost is not None or settings.max_tokens_total is not None
     if settings.batch:
         from selfinstruct.llm.batch import BatchClient
 
@@ -71,6 +72,7 @@ def _model(
             timeout=settings.timeout,
             settled=settled[0],
             on_settled=settled[1],
+            bounded=bounded,
             live_below=LIVE_BELOW,
         )
     from selfinstruct.llm.openai import OpenAIClient
@@ -85,7 +87,7 @@ def _model(
         concurrency=settings.concurrency,
         rpm=settings.rpm,
         tpm=settings.tpm,
-        bounded=settings.max_cost is not None or settings.max_tokens_total is not None,
+        bounded=bounded,
         on_room=rooms.of_one_more(),
         pause=rooms.slots.pause,
     )

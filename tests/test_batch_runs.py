@@ -92,6 +92,15 @@ def test_batch_needs_a_provider(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_capped_batch_run_asks_nothing_without_a_limit(tmp_path):
+    """The first request of a kind goes live, and a refused max_tokens was left out there, whatever the budget."""
+    with BatchServer(teach, refuses="max_tokens") as server, pytest.raises(SettingsError, match="takes no token limit"):
+        generate(
+            tmp_path / "run", model="m", base_url=server.base_url, batch=True, max_tokens_total=10**6, progress=False
+        )
+    assert all("max_tokens" in body for body in server.live)
+
+
 def test_a_cap_counts_a_collected_request_once(tmp_path):
     """The try that a killed sitting wrote down is the same that the next one waits for."""
     from selfinstruct import Completion, Message, Request, Usage

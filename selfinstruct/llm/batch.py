@@ -56,7 +56,7 @@ class BatchClient:
     missing model or a parameter that the server refuses shows at once and not tomorrow.
 
     Args:
-        base_url, api_key_env, timeout, settled, on_settled: see `OpenAIClient`; at most one endpoint and one key.
+        base_url, api_key_env, timeout, settled, on_settled, bounded: see `OpenAIClient`; one endpoint, one key.
         journal: the file that remembers the jobs, batches.jsonl of the run directory.
         quiet: seconds without a new request after which those that there are become jobs.
         poll: seconds between two looks at a job, at first and at most.
@@ -85,6 +85,7 @@ class BatchClient:
         timeout: float = 600.0,
         settled: Settled | None = None,
         on_settled: Callable[[], None] = lambda: None,
+        bounded: bool = False,
         quiet: float = 2.0,
         poll: tuple[float, float] = (5.0, 60.0),
         give_up: float = 3600.0,
@@ -93,7 +94,9 @@ class BatchClient:
         most_bytes: int = MOST_BYTES,
         settling: float = SETTLING_SECONDS,
     ) -> None:
-        self._end = BatchEndpoint(base_url, api_key_env, timeout=timeout, settled=settled, on_settled=on_settled)
+        self._end = BatchEndpoint(
+            base_url, api_key_env, timeout=timeout, settled=settled, on_settled=on_settled, bounded=bounded
+        )
         self.settled = self._end.settled
         self._journal = Journal(journal)
         self._desk = Desk(self._end, self._journal, poll, give_up, settling)

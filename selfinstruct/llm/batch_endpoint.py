@@ -56,8 +56,11 @@ class BatchEndpoint(OpenAIClient):
         timeout: float,
         settled: Settled | None,
         on_settled: Callable[[], None],
+        bounded: bool = False,
     ) -> None:
-        super().__init__(base_url, api_key_env, timeout=timeout, settled=settled, on_settled=on_settled)
+        super().__init__(
+            base_url, api_key_env, timeout=timeout, settled=settled, on_settled=on_settled, bounded=bounded
+        )
         (_, self._url, self._key), *others = endpoints_of(base_url, api_key_env)
         if others:
             raise SettingsError("--batch takes one --base-url and one --api-key-env, because a job belongs to one key")
