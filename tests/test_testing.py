@@ -14,8 +14,7 @@ import aiohttp
 import pytest
 
 from selfinstruct import LLM, Completion, EndpointFailed, Message, Request, RequestRefused, TransientFailure, Usage
-from selfinstruct import testing as fakes
-from selfinstruct.testing import FATAL, KINDS, TRANSIENT, FakeLLM, FaultServer, in_order
+from selfinstruct.testing import FATAL, KINDS, TRANSIENT, FakeLLM, FaultServer, in_order, model, server
 
 
 def ask(text):
@@ -46,9 +45,10 @@ def post(server, body=None, path="/chat/completions", **headers):
 
 def test_the_examples_of_the_docstrings_run():
     """They are the manual."""
-    found = doctest.testmod(fakes, extraglobs={"asyncio": asyncio, "Request": Request})
-    assert found.attempted >= 8
-    assert found.failed == 0
+    names = {"asyncio": asyncio, "Request": Request}
+    found = [doctest.testmod(module, extraglobs=names) for module in (model, server)]
+    assert sum(one.attempted for one in found) >= 8
+    assert sum(one.failed for one in found) == 0
 
 
 # FakeLLM --------------------------------------------------------------------------------------------------------------

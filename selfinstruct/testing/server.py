@@ -1,7 +1,4 @@
-"""Fakes for tests, of this package and of yours: a language model from a function, and a server that misbehaves.
-
-Both need no network, and both say afterwards what they were asked.
-"""
+"""An OpenAI-compatible server that fails as it is told to."""
 
 from __future__ import annotations
 
@@ -12,96 +9,17 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from selfinstruct.errors import EndpointFailed, TransientFailure
-from selfinstruct.llm import Completion, Request, Usage
+from selfinstruct.testing.model import tokens, value
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-CHARACTERS_PER_TOKEN = 4
-
-
-class FakeLLM:
-    """A language model from a function of the request, or from answers that are given in order.
-
-    Args:
-        answer: a function that returns a text or a `Completion`, or raises; or the answers themselves, where an
-            exception among them is raised.
-        latency: seconds that a call takes, or a function of the request that says so.
-        faults: the share of the calls, from 0 to 1, that raise `TransientFailure`. It is drawn from `seed` and the
-            number of the call, so that a request which is repeated is drawn anew.
-
-    Attributes:
-        requests: everything that was asked, in order, the calls that failed included.
-
-    Raises:
-        EndpointFailed: all the answers that were given are used up.
-
-    Example:
-        >>> llm = FakeLLM(lambda request: request.text.upper())
-        >>> asyncio.run(llm.complete(Request("any", prompt="hello"))).text
-        'HELLO'
-        >>> llm.requests[0].prompt
-        'hello'
-    """
-
-    def __init__(
-        self,
-        answer: Callable[[Request], str | Completion] | Iterable[str | Completion | Exception],
-        *,
-        latency: float | Callable[[Request], float] = 0.0,
-        faults: float = 0.0,
-        seed: int = 0,
-        model: str = "fake",
-    ) -> None:
-        self.model = model
-        self.requests: list[Request] = []
-        self._answer = answer if callable(answer) else in_order(answer)
-        self._latency, self._faults, self._seed = latency, faults, seed
-
-    async def complete(self, request: Request) -> Completion:
-        """Answer, or fail as was ordered."""
-        self.requests.append(request)
-        number = len(self.requests)
-        await asyncio.sleep(_value(self._latency, request))
-        if Random(f"{self._seed}/{number}").random() < self._faults:
-            raise TransientFailure(f"call {number} fails on purpose")
-        answer = self._answer(request)
-        if isinstance(answer, Completion):
-            return answer
-        return Completion(answer, "stop", Usage(_tokens(request.text), _tokens(answer)), self.model)
-
-
-def in_order(answers: Iterable[Any]) -> Callable[[object], Any]:
-    """A function that ignores its argument and returns one answer after another; exceptions are raised.
-
-    Raises:
-        EndpointFailed: when the answers are used up.
-
-    Example:
-        >>> answer = in_order(["one", "two"])
-        >>> answer({}), answer({})
-        ('one', 'two')
-    """
-    left = iter(answers)
-    lock = threading.Lock()
-
-    def answer(_: object) -> Any:
-        with lock:
-            found = next(left, EndpointFailed("all the answers of this fake are used up; give it more"))
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    return answer
-
 
 TRANSIENT = (
     *("429", "500", "503", "408", "reset", "close"),
@@ -262,7 +180,7 @@ class FaultServer:
         try:
             kind = self._kind(body, headers)
             self.counts[kind] += 1
-            if (seconds := _value(self._latency, body)) > 0:
+            if (seconds := value(self._latency, body)) > 0:
                 await asyncio.sleep(seconds)
             return await self._play(kind, path, body, reader, writer)
         finally:
@@ -329,7 +247,7 @@ class FaultServer:
         content = None if kind == "null_content" else text
         choice: Body = {"index": 0, "finish_reason": "length" if kind == "length" else "stop", "logprobs": None}
         choice |= {"message": {"role": "assistant", "content": content}} if chat else {"text": content}
-        prompt_tokens, completion_tokens = _tokens(said), _tokens(text)
+        prompt_tokens, completion_tokens = tokens(said), tokens(text)
         return {
             "id": f"fake-{len(self.requests)}",
             "object": "chat.completion" if chat else "text_completion",
@@ -430,11 +348,3 @@ def _known(kind: str) -> str:
     if kind not in KINDS and not kind.startswith("unsupported:"):
         raise ValueError(f"there is no fault {kind!r}; there are {', '.join(KINDS)} and unsupported:PARAMETER")
     return kind
-
-
-def _value(amount: float | Callable[[Any], float], of: object) -> float:
-    return amount(of) if callable(amount) else amount
-
-
-def _tokens(text: str) -> int:
-    return len(text) // CHARACTERS_PER_TOKEN
