@@ -16,7 +16,7 @@ from selfinstruct.llm import Completion, Message, Request, Stage
 from selfinstruct.methods.schemas import response_format
 from selfinstruct.parsing import Parsed, input_first, output_first, structured, verdict
 from selfinstruct.prompts import Prompts
-from selfinstruct.settings import Settings
+from selfinstruct.settings import SAMPLING, Settings
 from selfinstruct.tasks import Candidate, Dropped, Instance, Rejected, Task, Verdict
 
 Ask = Callable[[Request], Awaitable[Completion]]
@@ -46,11 +46,7 @@ class StageSettings:
 
         `sampling_seed` and `extra_body` are for all stages, and so is `reasoning_effort` where a stage has none.
         """
-        given = {
-            name: value
-            for name in ("temperature", "top_p", "max_tokens", "presence_penalty", "frequency_penalty")
-            if (value := getattr(settings, prefix + name, None)) is not None
-        }
+        given = {name: value for name in SAMPLING if (value := getattr(settings, prefix + name, None)) is not None}
         effort = getattr(settings, f"{prefix}reasoning_effort") or settings.reasoning_effort
         more = {"seed": settings.sampling_seed, "reasoning_effort": effort}
         given |= {name: value for name, value in more.items() if value is not None}

@@ -336,30 +336,27 @@ class Recorded:
         return completion
 
     def _record(self, request: Request, kind: str, completion: Completion, sent: float) -> None:
-        times = {"sent": round(sent, 3), "received": round(time.time(), 3)}
-        self.ledger.append(
-            Entry(
-                request.key,
-                request.digest,
-                kind,
-                about(request),
-                completion.text,
-                completion.finish_reason,
-                told(completion.usage),
-                completion.model,
-                times,
-                completion.reasoning,
-                completion.logprobs,
-            )
-        )
+        self.ledger.append(entry_of(request, kind, completion, sent))
 
 
-def about(request: Request) -> dict[str, Any]:
-    """What a line of the ledger says of a request."""
-    return {"stage": request.stage, **request.about}
+def entry_of(request: Request, kind: str, completion: Completion, sent: float) -> Entry:
+    """The line of a ledger for what came of a request that was sent at this Unix time, and came now."""
+    return Entry(
+        request.key,
+        request.digest,
+        kind,
+        {"stage": request.stage, **request.about},
+        completion.text,
+        completion.finish_reason,
+        _told(completion.usage),
+        completion.model,
+        {"sent": round(sent, 3), "received": round(time.time(), 3)},
+        completion.reasoning,
+        completion.logprobs,
+    )
 
 
-def told(usage: Usage | None) -> dict[str, int] | None:
+def _told(usage: Usage | None) -> dict[str, int] | None:
     """A usage as a line of the ledger has it: the details where there are any."""
     if usage is None:
         return None

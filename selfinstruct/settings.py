@@ -24,6 +24,8 @@ Api = Literal["chat", "completions"]
 Backend = Literal["aiohttp", "sdk"]
 ResponseFormat = Literal["text", "json"]
 STAGES = ("instructions", "classify", "instances")
+# The sampling parameters that each stage may be given, by their names in the API.
+SAMPLING = ("temperature", "top_p", "max_tokens", "presence_penalty", "frequency_penalty")
 Texts = str | Path | Sequence[str | Path]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from selfinstruct.errors import EndpointFailed, RequestRefused, SettingsError, TransientFailure
-from selfinstruct.ledger import Entry, Ledger, about, told
+from selfinstruct.ledger import Ledger, entry_of
 from selfinstruct.llm import LLM, Completion, Request, Usage
 from selfinstruct.llm.limits import DRAIN_SECONDS, Stopped
 from selfinstruct.llm.prices import Prices, prices_of
@@ -146,10 +146,8 @@ class Metered:
             return Usage(len(request.text.encode()), 0)
 
     def _write(self, request: Request, usage: Usage, why: str) -> None:
-        now = round(time.time(), 3)
-        asked, times = about(request), {"sent": now, "received": now}
-        entry = Entry(request.key, request.digest, "attempt", asked, why, None, told(usage), request.model, times)
-        self._ledger.append(entry)
+        tried = Completion(why, None, usage, request.model)
+        self._ledger.append(entry_of(request, "attempt", tried, time.time()))
 
 
 def worst_case(request: Request) -> Usage:

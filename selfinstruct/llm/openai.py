@@ -26,6 +26,7 @@ from selfinstruct.llm.endpoints import Endpoint, Endpoints
 from selfinstruct.llm.lessons import TOO_LONG, Refusal, Settled, lesson, refused_parameter
 from selfinstruct.llm.pace import Pace
 from selfinstruct.llm.wire import OPENAI, SDK, Backend, Reply, Transport, host_of, transport
+from selfinstruct.settings import SAMPLING
 
 logger = logging.getLogger("selfinstruct")
 
@@ -37,7 +38,6 @@ MOST_LESSONS = 12
 TEMPLATE_TOKENS = 64
 BYTES_PER_TOKEN = 4
 
-SAMPLING = ("temperature", "top_p", "max_tokens", "presence_penalty", "frequency_penalty")
 _OPTION_PREFIX: Mapping[Stage, str] = {"instructions": "", "classify": "classify-", "instances": "instance-"}
 
 _FLAGGED = re.compile(

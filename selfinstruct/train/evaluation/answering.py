@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from selfinstruct.errors import RequestRefused, SettingsError
 from selfinstruct.export.formats import Row, template
 from selfinstruct.export.formats.rows import joined
-from selfinstruct.ledger import Entry, Ledger
+from selfinstruct.ledger import Ledger, entry_of
 from selfinstruct.llm import Completion, Request, Usage
 from selfinstruct.train.answer import Decoding, LocalModel
 from selfinstruct.train.endpoint import STAGE, Endpoint
@@ -98,7 +98,7 @@ class Local:
         for at, answer in batches:
             usage = Usage(len(asked[places[at]]), answer.tokens)
             completion = Completion(answer.text, "stop" if answer.stopped else "length", usage, self.name)
-            _record(ledger, requests[places[at]], completion, sent)
+            ledger.append(entry_of(requests[places[at]], "answer", completion, sent))
             tell()
         return [self._answered(asked[place], ledger, requests.get(place)) for place in range(len(questions))]
 
@@ -166,21 +166,3 @@ def _of_completion(prompt: str, completion: Completion) -> Answered:
     tokens = completion.usage.completion_tokens if completion.usage else 0
     finish: Finish = "length" if completion.finish_reason == "length" else "stop"
     return Answered(prompt, completion.text.strip(), finish, tokens)
-
-
-def _record(ledger: Ledger, request: Request, completion: Completion, sent: float) -> None:
-    usage = None if completion.usage is None else vars(completion.usage)
-    times = {"sent": round(sent, 3), "received": round(time.time(), 3)}
-    ledger.append(
-        Entry(
-            request.key,
-            request.digest,
-            "answer",
-            {"stage": request.stage, **request.about},
-            completion.text,
-            completion.finish_reason,
-            usage,
-            completion.model,
-            times,
-        )
-    )
