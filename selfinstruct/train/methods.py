@@ -13,7 +13,7 @@ from selfinstruct.train.plan import world_rank
 from selfinstruct.train.settings import TrainSettings
 
 LORA = ("lora", "rslora", "dora", "pissa", "adalora")
-SHARDED = ("full", "lora", "rslora")
+SHARDED = ("full", "lora", "rslora", "dora", "ia3", "layer-norm")
 OWN = ("bitfit", "houlsby", "adapterbias")
 
 
@@ -98,6 +98,10 @@ def check(settings: TrainSettings, *, seq2seq: bool, merge: bool = False) -> Met
         raise SettingsError(
             f"--fsdp goes with the methods {', '.join(SHARDED)}; leave it out, and each process has a copy"
         )
+    if settings.fsdp and seq2seq:
+        raise SettingsError("encoder-decoders cannot be sharded, for their halves share an embedding; add --no-fsdp")
+    if settings.fsdp and settings.quantization == "int8":
+        raise SettingsError("8-bit weights cannot be sharded; use --quantization nf4, or --no-fsdp")
     if seq2seq and settings.engine == "trl":
         raise SettingsError("the engine trl has no encoder-decoders; leave --engine out")
     if settings.engine == "trl" and settings.method in OWN:
@@ -187,9 +191,9 @@ def _normalisations(model: Any) -> list[str]:
 
 
 def trainable(model: Any) -> tuple[int, int]:
-    """The numbers of weights that are trained, and of all. Weights of 4 bits are packed in pairs, and count as two."""
+    """The numbers of weights that are trained, and of all. Weights of 4 bits are packed, two in a byte."""
     counts = [
-        (one.numel() * (2 if type(one).__name__ == "Params4bit" else 1), one.requires_grad)
+        (one.numel() * (2 * one.element_size() if type(one).__name__ == "Params4bit" else 1), one.requires_grad)
         for one in model.parameters()
     ]
     return sum(number for number, on in counts if on), sum(number for number, _ in counts)

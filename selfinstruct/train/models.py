@@ -54,8 +54,12 @@ def load_base(
     device: str = "auto",
     quantization: str = "none",
     double_quantization: bool = True,
+    sharded: bool = False,
 ) -> Any:
-    """A whole model: causal or encoder-decoder as its configuration says, quantised on request."""
+    """A whole model: causal or encoder-decoder as its configuration says, quantised on request.
+
+    `sharded` packs 4-bit weights into numbers of `dtype`, since FSDP shards no bytes.
+    """
     import transformers
 
     place = device_of(device)
@@ -64,7 +68,9 @@ def load_base(
     more: dict[str, Any] = {}
     if quantization != "none":
         more = {
-            "quantization_config": quantization_config(quantization, double=double_quantization),
+            "quantization_config": quantization_config(
+                quantization, double=double_quantization, packed=torch_dtype(dtype, place) if sharded else None
+            ),
             # One device by name: "auto" would spread a model over the GPUs that the other processes of DDP use.
             "device_map": {"": place},
         }
@@ -190,8 +196,11 @@ def precision(settings: TrainSettings) -> tuple[str, str | None]:
     return wanted, wanted if wanted != "float32" else None
 
 
-def quantization_config(quantization: str, *, double: bool = True) -> Any:
-    """How bitsandbytes holds the base: NF4 with bfloat16 compute as in QLoRA (arXiv 2305.14314), or 8 bits."""
+def quantization_config(quantization: str, *, double: bool = True, packed: Any = None) -> Any:
+    """How bitsandbytes holds the base: NF4 with bfloat16 compute as in QLoRA (arXiv 2305.14314), or 8 bits.
+
+    4-bit weights are packed into bytes, or into numbers of the torch type `packed`.
+    """
     require("qlora")
     import torch
     import transformers
@@ -203,6 +212,7 @@ def quantization_config(quantization: str, *, double: bool = True) -> Any:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=double,
         bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_quant_storage=packed,
     )
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 import transformers
+from accelerate import PartialState
+from accelerate.utils import DistributedType
 
 from selfinstruct.train import modules
 from selfinstruct.train.callbacks import ALLOCATOR
@@ -78,6 +80,35 @@ class Exact:
         return (outputs.loss if count else outputs.logits.sum() * 0.0), count
 
 
+class Sharded:
+    """A Trainer that shards where it is told to (FSDP2), over processors as well as over GPUs.
+
+    accelerate would leave a model on CPUs whole without a word, and have 16-bit training add the gradients of the
+    processes, and give the loss back, in 16 bits.
+    """
+
+    args: Any
+
+    def create_accelerator_and_postprocess(self) -> None:
+        state = PartialState._shared_state  # noqa: SLF001 - there is no public way
+        if self.args.fsdp and state.get("distributed_type") == DistributedType.MULTI_CPU:
+            # Torch shards by gloo as it does by NCCL; accelerate asks for several GPUs first.
+            state["distributed_type"] = DistributedType.MULTI_GPU
+        super().create_accelerator_and_postprocess()  # type: ignore[misc]  # of the Trainer that this is mixed into
+
+    def _build_accelerator_args(self, **given: Any) -> dict[str, Any]:
+        built: dict[str, Any] = super()._build_accelerator_args(**given)  # type: ignore[misc]
+        if self.args.fsdp and (self.args.bf16 or self.args.fp16):
+            from torch.distributed.fsdp import MixedPrecisionPolicy
+
+            built["fsdp_plugin"].mixed_precision_policy = MixedPrecisionPolicy(
+                param_dtype=torch.bfloat16 if self.args.bf16 else torch.float16,
+                reduce_dtype=torch.float32,
+                output_dtype=torch.float32,
+            )
+        return built
+
+
 class OwnAdapters:
     """What a Trainer saves and loads: of modules of ours these alone, of AdaLoRA all its ranks, else as ever."""
 
@@ -122,9 +153,9 @@ def _all_ranks(model: Any) -> Iterator[list[Any]]:
             config.rank_pattern = pattern
 
 
-class CausalTrainer(Exact, OwnAdapters, transformers.Trainer):
+class CausalTrainer(Exact, Sharded, OwnAdapters, transformers.Trainer):
     """For causal models."""
 
 
-class Seq2SeqTrainer(Exact, OwnAdapters, transformers.Seq2SeqTrainer):
+class Seq2SeqTrainer(Exact, Sharded, OwnAdapters, transformers.Seq2SeqTrainer):
     """For encoder-decoders."""

@@ -134,8 +134,11 @@ def _prepared(dataset: Source, base: str, settings: TrainSettings, preset: str |
     _check_devices(device)
     if settings.quantization != "none" and device == "cpu":
         logger.warning("a quantised base saves memory; on a CPU it costs time, so leave --quantization out if it fits")
-    if settings.fsdp and device == "cpu":
-        raise SettingsError("accelerate shards over GPUs only, and would copy here without a word; add --no-fsdp")
+    if settings.fsdp and settings.quantization != "none" and device == "cpu" and settings.validation:
+        raise SettingsError(
+            "on a CPU bitsandbytes packs 4-bit weights anew to validate, which loses sharded ones; add --validation 0, "
+            "or --no-fsdp"
+        )
     load_dtype, autocast = precision(settings)
     data = read_data(dataset)
     tokenizer = load_tokenizer(base)
@@ -175,6 +178,7 @@ def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | No
         device=settings.device,
         quantization=settings.quantization,
         double_quantization=settings.double_quantization,
+        sharded=settings.fsdp,
     )
     model = methods.apply(model, settings, steps=prepared.plan.steps)
     start = methods.keep_start(model, folder, settings)
@@ -191,11 +195,14 @@ def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | No
             resume=checkpoint,
             progress=progress,
         )
-    if settings.method == "full" or settings.fsdp:  # shards are gathered by all processes together
+    together = settings.method == "full" or settings.fsdp  # shards are gathered by all processes together
+    if together:
         trainer.save_model(str(folder))
     if _is_first():
-        if settings.method != "full" and not settings.fsdp:
+        if not together:
             methods.save(model, folder, settings, start=start)
+        elif settings.method != "full":
+            methods.check_learnt(folder)
         prepared.tokenizer.save_pretrained(folder)
         let_all_read(folder)
         _finish(prepared, folder, trainer, seconds=time.monotonic() - begun)

@@ -19,10 +19,10 @@ def sft(settings: TrainSettings) -> tuple[Any, Callable[..., Any]]:
     require("trl")
     from trl import SFTConfig, SFTTrainer
 
-    from selfinstruct.train.trainers import Exact
+    from selfinstruct.train.trainers import Exact, Sharded
 
-    class PackingTrainer(Exact, SFTTrainer):
-        """trl's trainer with our sums."""
+    class PackingTrainer(Exact, Sharded, SFTTrainer):
+        """trl's trainer with our sums and shards."""
 
     arguments = partial(
         SFTConfig,

@@ -1,11 +1,6 @@
-"""The same training in other ways: another engine, a quantised base, several processes, another cut of the batch."""
+"""The same training in other ways: another engine, a quantised base, another cut of the batch."""
 
 from __future__ import annotations
-
-import json
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -18,7 +13,6 @@ import torch
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import finetune
 from selfinstruct.train.presets import PRESETS
-from selfinstruct.train.record import read_record
 
 QUICK = {
     "format": "plain", "batch_size": 16, "micro_batch": 8, "log_every": 1, "lora_r": 8, "learning_rate": 5e-3,
@@ -151,28 +145,3 @@ def test_what_the_machine_cannot_do_is_refused(tiny_llama, tmp_path, settings, m
     """With what it can."""
     with pytest.raises(SettingsError, match=message):
         finetune(tiny.shifted(), tiny_llama, tmp_path / "tuned", **QUICK, **settings)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("method", ["lora", "houlsby"])
-def test_two_processes_are_one(plain, tiny_llama, tmp_path, method):
-    """torchrun with gloo: losses, validation and weights within 1e-4, with a last batch that does not divide."""
-    data = tmp_path / "rows.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in tiny.shifted()))
-    settings = {**QUICK, "method": method}
-    one = plain if method == "lora" else finetune(data, tiny_llama, tmp_path / "one", **settings)
-    given = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
-    made = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "selfinstruct", "train",
-         data, "--base", tiny_llama, "-o", tmp_path / "two", "--processes=2", *given],
-        capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300,
-    )  # fmt: skip
-    assert made.returncode == 0, made.stderr
-    assert made.stdout.count("Tuned(") == 1, "the first process speaks"
-    from selfinstruct.train import Tuned
-
-    two = Tuned(tmp_path / "two")
-    assert read_record(two.path)["processes"] == 2
-    assert flat(two) == pytest.approx(flat(one), abs=1e-4)
-    saved = [safetensors.torch.load_file(next(tuned.path.glob("*.safetensors"))) for tuned in (one, two)]
-    assert all(torch.allclose(value, saved[1][name], atol=1e-4) for name, value in saved[0].items())

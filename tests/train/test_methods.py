@@ -210,7 +210,15 @@ def test_activations_may_be_computed_twice(method, tiny_llama, tmp_path):
         ({"engine": "trl"}, True, False, "trl has no encoder-decoders"),
         ({"engine": "trl", "method": "houlsby"}, False, False, "trl does not know the method houlsby"),
         ({"method": "bitfit"}, True, True, "T5 and its like have no place for biases"),
-        ({"method": "dora", "fsdp": True}, False, False, "--fsdp goes with the methods full, lora"),
+        ({"method": "adalora", "fsdp": True}, False, False, "--fsdp goes with the methods full, lora"),
+        (
+            {"quantization": "int8", "fsdp": True},
+            False,
+            False,
+            "8-bit weights cannot be sharded; use --quantization nf4",
+        ),
+        # Their halves share an embedding, which FSDP would give to two groups and refuse when the steps begin.
+        ({"fsdp": True}, True, False, "encoder-decoders cannot be sharded"),
         ({"method": "lore"}, False, False, "no method 'lore'; the methods are lora, rslora"),
     ],
 )

@@ -18,12 +18,13 @@ import datasets
 import safetensors.torch
 import tiny
 import torch
+from tuned import cut_back, weights
 
 import selfinstruct
 from selfinstruct.errors import RunError, RunLocked, SettingsError
 from selfinstruct.train import Tuned, finetune
 from selfinstruct.train.answer import Decoding, open_local
-from selfinstruct.train.record import RECORD, read_record, write_record
+from selfinstruct.train.record import RECORD, read_record
 from selfinstruct.train.training import prepare
 
 QUICK = {"format": "plain", "batch_size": 16, "micro_batch": 8, "log_every": 1, "lora_r": 8, "learning_rate": 5e-3}
@@ -98,23 +99,6 @@ def test_it_stops_early(tiny_llama, tmp_path):
         evaluate_every=2, early_stop=2,
     )  # fmt: skip
     assert tuned.record["result"]["steps"] <= 8
-
-
-def cut_back(folder, to, step):
-    """The folder as it stood when the checkpoint of a step had just been written."""
-    shutil.copytree(folder, to)
-    for path in to.iterdir():
-        if path.name not in ("checkpoints", RECORD):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for checkpoint in (to / "checkpoints").iterdir():
-        if int(checkpoint.name.split("-")[1]) > step:
-            shutil.rmtree(checkpoint)
-    write_record(to, {**read_record(to), "result": None})
-
-
-def weights(folder):
-    (path,) = folder.glob("*.safetensors")
-    return safetensors.torch.load_file(path)
 
 
 def assert_same(resumed, straight):
