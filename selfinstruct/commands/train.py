@@ -85,13 +85,17 @@ def command(
 
 
 def _autotrain(dataset: str, base: str | None, preset: str | None, folder: Path, settings: dict[str, Any]) -> int:
-    from selfinstruct.train.autotrain import write_autotrain
+    from selfinstruct.train.autotrain import differences, write_autotrain
     from selfinstruct.train.data import read_data
 
     if base is None:
         raise click.UsageError("Missing option '--base': the model that AutoTrain is to tune.")
     chosen = TrainSettings().updated({**preset_settings(preset or "autotrain"), **settings})
-    click.echo(write_autotrain(read_data(dataset).rows, folder, base, chosen))
+    rows = read_data(dataset).rows
+    line = write_autotrain(rows, folder, base, chosen)
+    for difference in differences(rows, base, chosen):
+        click.echo(f"AutoTrain: {difference}", err=True)
+    click.echo(line)
     return 0
 
 

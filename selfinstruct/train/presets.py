@@ -1,7 +1,8 @@
 """Settings of published recipes, with the numbers that they were run with. Any option overrides them.
 
 Sources: tloen/alpaca-lora (finetune.py and the README's command of 26 March 2023), tatsu-lab/stanford_alpaca (README),
-QLoRA (arXiv 2305.14314, tables of hyperparameters), the model cards of MBZUAI/LaMini-*, AutoTrain-Advanced (README).
+QLoRA (arXiv 2305.14314, tables of hyperparameters), the model cards of MBZUAI/LaMini-*, AutoTrain-Advanced 0.8.36 (its
+defaults, and the learning rate of its notebook).
 """
 
 from __future__ import annotations
@@ -106,11 +107,13 @@ PRESETS: dict[str, Mapping[str, Any]] = {
         "train_on_inputs": True,
         "batch_size": 8,
         "micro_batch": 2,
+        "max_length": 1024,
         "epochs": 1.0,
         "learning_rate": 2e-4,
         "schedule": "linear",
         "warmup": 0.1,
         "validation": 0.0,
+        "checkpointing": True,
     },
 }
 

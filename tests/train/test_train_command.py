@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-import shlex
 import subprocess
 import sys
 import typing
@@ -214,21 +212,3 @@ def test_the_command_trains_and_merges(tiny_llama, tmp_path):
     again = run("merge", out)
     assert again.returncode == 2
     assert "not an empty folder; choose another --output" in again.stderr
-
-
-def test_autotrain_gets_a_folder_and_one_command(tmp_path, capsys):
-    """train.csv with whole texts, and a command whose numbers are those of the preset."""
-    data = tmp_path / "rows.jsonl"
-    rows = [{"instruction": 'Say "it",\nplease.', "input": "", "output": "It, and more."}]
-    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    folder = tmp_path / "auto"
-    assert cli.main(["train", str(data), "--base", "x/y", "--autotrain", str(folder)], standalone_mode=False) == 0
-    words = shlex.split(capsys.readouterr().out)
-    assert words[:4] == ["autotrain", "llm", "--train", "--trainer"]
-    given = dict(zip(words[3::2], words[4::2], strict=False))
-    assert words[words.index("--quantization") + 1] == "int4"
-    assert words[words.index("--lr") + 1] == "0.0002"
-    assert given["--model"] == "x/y"
-    with open(folder / "train.csv", encoding="utf-8", newline="") as file:
-        (row,) = csv.DictReader(file)
-    assert row["text"] == '### Human: Say "it",\nplease.### Assistant: It, and more.'

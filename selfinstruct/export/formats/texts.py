@@ -31,13 +31,19 @@ def text(template: Template, name: str = "text") -> Format:
 
 
 def autotrain(template: Template) -> Format:
-    """The same texts as a CSV file."""
+    """The same texts as a CSV file, without the <s> and </s> of LLaMA's around them: AutoTrain adds its own."""
     made = text(template)
+    first = "<s>" if template.begin.startswith("<s>") else ""
+    last = "</s>" if template.end.endswith("</s>") else ""
+
+    def bare(whole: str) -> str:
+        return whole.removeprefix(first).removesuffix(last)
+
     return Format(
         "autotrain",
         "a CSV file with a column text, as AutoTrain reads it (train.csv in a folder of its own)",
-        records=made.records,
-        read=made.read,
+        records=each(lambda row: {"text": bare(template.text(row))}),
+        read=_reading(template, lambda record: first + bare(text_of(record, "text")) + last),
         fits=made.fits,
         marks=made.marks,
         ending=".csv",
