@@ -9,7 +9,8 @@ Importing this loads no torch.
     models.py     opening bases, adapters, tokenizers
     methods.py    what can be trained, and its limits; modules.py, what peft has not got
     plan.py       steps, tokens, parameters and memory, before anything starts
-    training.py   from a data set to a tuned model: the file to read first; record.py, training.json
+    training.py   from a data set to a tuned model: the file to read first; folder.py, what stands in it
+    record.py     training.json; identity.py, what tells one base from another
     fit.py        the steps; trainers.py, exact sums and checkpoints; callbacks.py; curve.py; trl_engine.py
     tuned.py      the result: ask, merge (merging.py), publish (publish.py, card.py); autotrain.py, elsewhere
     answer.py     a model that is opened for answers; endpoint.py, one behind an address; named.py, either

@@ -12,7 +12,7 @@ from selfinstruct.errors import SettingsError
 from selfinstruct.train.curve import PICTURE, read_points
 from selfinstruct.train.methods import LORA, OWN, find
 from selfinstruct.train.presets import preset
-from selfinstruct.train.record import read_record
+from selfinstruct.train.record import FORMAT, read_record
 
 TABLE = "table.md"
 OF_LORA = ("lora_r", "lora_alpha", "lora_dropout", "target_modules")
@@ -35,10 +35,8 @@ def write_model_card(folder: Path, evaluation: Path | None = None) -> str:
         f"Tuned with selfinstruct {record['version']} on {data['trained']:,} rows of `{data['name']}` (SHA-256 "
         f"`{data['sha256'][:16]}`), {data['held_out']:,} rows held out."
     )
-    use = (
-        f"Prompts have the format `{settings['format']}`; the model ends its answers with "
-        f"`{record['encoding']['stop_token']}`."
-    )
+    shown = FORMAT if (folder / FORMAT).is_file() else settings["format"]
+    use = f"Prompts have the format `{shown}`; the model ends its answers with `{record['encoding']['stop_token']}`."
     lines = [
         *_metadata(base, settings["method"]),
         f"# {Path(base).name}, tuned with {settings['method']}",

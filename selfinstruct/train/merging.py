@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,8 +14,10 @@ import orjson
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import methods
+from selfinstruct.train.answer import DEFAULT_FORMAT
 from selfinstruct.train.data import read_data
 from selfinstruct.train.extras import quiet_libraries, require
+from selfinstruct.train.identity import identity, same_base
 from selfinstruct.train.models import (
     OWN_CONFIG,
     PEFT_CONFIG,
@@ -27,8 +29,8 @@ from selfinstruct.train.models import (
     load_tokenizer,
     put_on,
 )
-from selfinstruct.train.prompts import inference_ids, prompts
-from selfinstruct.train.record import RECORD, read_record, write_record
+from selfinstruct.train.prompts import Prompts, inference_ids, prompts
+from selfinstruct.train.record import FORMAT, trained_format, training_record, write_record
 
 # Largest difference of a logit between adapter and merged model. 16-bit weights round what is added to them.
 BOUNDS = {"float32": 1e-3, "bfloat16": 1.0, "float16": 0.25}
@@ -102,13 +104,16 @@ def merge(
     place = os.fspath(base) if base is not None else base_of(source)
     model = load_base(place, dtype=dtype, device=device)
     tokenizer = load_tokenizer(source if has_tokenizer(source) else place)
-    record = read_record(source) if (source / RECORD).is_file() else {}
-    asked = _asked(tokenizer, record, seq2seq=model.config.is_encoder_decoder)
+    record = training_record(source)
+    shown = prompts(tokenizer, trained_format(source) or DEFAULT_FORMAT)
+    asked = _asked(shown, record, seq2seq=model.config.is_encoder_decoder)
+    _check_base(source, place, record, model)
     before = _logits(model, asked)
     model = put_on(model, source).eval()
     adapted = _logits(model, asked)
     model = _merged(model, name)
-    _name_stop(model, tokenizer, record)
+    # Whatever serves the model stops where the format does, which need not be the tokenizer's end of text.
+    model.generation_config.eos_token_id = sorted({shown.stop_id, tokenizer.eos_token_id or shown.stop_id})
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     let_all_read(folder)
@@ -125,6 +130,8 @@ def merge(
         prompts=len(asked),
     )
     _check(made, folder, BOUNDS[dtype] if max_drift is None else max_drift)
+    if (source / FORMAT).is_file():
+        shutil.copyfile(source / FORMAT, folder / FORMAT)
     write_record(folder, {**record, "merged": made.to_dict()})
     if record:
         write_record(source, {**record, "merged": made.to_dict()})
@@ -163,9 +170,8 @@ def _merged(model: Any, method: str) -> Any:
     return model.merge_and_unload(safe_merge=True)
 
 
-def _asked(tokenizer: Any, record: dict[str, Any], *, seq2seq: bool) -> list[list[int]]:
+def _asked(shown: Prompts, record: Mapping[str, Any], *, seq2seq: bool) -> list[list[int]]:
     """Prompts as token ids, in the format of the training."""
-    shown = prompts(tokenizer, record.get("settings", {}).get("format", "alpaca"))
     rows: list[Any] = list(PROMPTS)
     with suppress(KeyError, SettingsError):  # rows in memory, or a set that has moved: our own have to do
         rows += read_data(record["data"]["name"]).rows[:12]
@@ -195,10 +201,13 @@ def _agreement(some: Sequence[Any], others: Sequence[Any]) -> float:
     return sum(same) / len(same)
 
 
-def _name_stop(model: Any, tokenizer: Any, record: dict[str, Any]) -> None:
-    """Let whatever serves the model stop where the format does, which need not be the tokenizer's end of text."""
-    stop = prompts(tokenizer, record.get("settings", {}).get("format", "alpaca")).stop_id
-    model.generation_config.eos_token_id = sorted({stop, tokenizer.eos_token_id or stop})
+def _check_base(source: Path, place: str, record: Mapping[str, Any], model: Any) -> None:
+    """Refuse a base of the right shape with other weights, into which the adapter would be merged without a word."""
+    if (before := record.get("base_identity")) and not same_base(before, identity(model)):
+        raise SettingsError(
+            f"{source}: the weights of {place} are not those that this adapter was trained on; name its base with "
+            "--base"
+        )
 
 
 def _check(made: Merged, folder: Path, bound: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,11 @@ import orjson
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train.extras import quiet_libraries, require
+from selfinstruct.train.identity import identity, same_base
+from selfinstruct.train.record import training_record
 from selfinstruct.train.settings import TrainSettings
+
+logger = logging.getLogger("selfinstruct")
 
 PEFT_CONFIG, OWN_CONFIG = "adapter_config.json", "selfinstruct_adapter.json"
 
@@ -43,6 +48,9 @@ def load_model(
     model = load_base(place, dtype=dtype, device=device, quantization=quantization)
     if adapter is None:
         return model.eval(), load_tokenizer(place)
+    before = training_record(adapter).get("base_identity")
+    if before and not same_base(before, identity(model)):
+        logger.warning("%s was trained on other weights than those of %s", adapter, place)
     tokenizer = load_tokenizer(adapter if has_tokenizer(adapter) else place)
     return put_on(model, adapter).eval(), tokenizer
 

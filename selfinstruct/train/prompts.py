@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.export.formats.rows import Row, conversation
-from selfinstruct.export.formats.template import Template, template
+from selfinstruct.export.formats.template import Template, packaged, template, template_file
 
 TEXTS = ("instruction", "input", "system", "output")
 CHAT = "chat"  # the format that a tokenizer brings along
@@ -153,6 +154,11 @@ def prompts(tokenizer: Any, format: str) -> Prompts:
     if format == CHAT:
         return ChatPrompts(tokenizer)
     return TextPrompts(tokenizer, PLAIN if format == PLAIN.name else template(format))
+
+
+def format_file(format: str) -> Path | None:
+    """The file that a format is, None of a format that goes by its name."""
+    return None if format in (CHAT, PLAIN.name, *packaged()) else template_file(format)
 
 
 def inference_ids(prompts: Prompts, row: Row, *, seq2seq: bool = False) -> list[int]:

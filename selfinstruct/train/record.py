@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from selfinstruct.train.training import Prepared
 
 RECORD, COMPLETE = "training.json", "complete"  # of a whole training; in the folder of a whole checkpoint
+FORMAT = "format.json"  # a copy of the template file that prompts were written with
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "trl", "bitsandbytes")
 
 
@@ -64,14 +66,17 @@ def read_record(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def trained_format(path: str) -> str | None:
+def trained_format(path: str | os.PathLike[str]) -> str | None:
     """The format that a model was tuned with, None where no record of a training stands beside it."""
+    copy = Path(path) / FORMAT
+    if copy.is_file():
+        return str(copy)
     settings = training_record(path).get("settings", {})
     found = settings.get("format")
     return found if isinstance(found, str) else None
 
 
-def training_record(path: str) -> Mapping[str, Any]:
+def training_record(path: str | os.PathLike[str]) -> Mapping[str, Any]:
     """What the training that made a model has written about itself, empty where there is nothing."""
     folder = Path(path)
     return read_record(folder) if (folder / RECORD).is_file() else {}

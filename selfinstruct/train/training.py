@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from selfinstruct.errors import RunError, SettingsError
 from selfinstruct.train import methods
-from selfinstruct.train.curve import PICTURE, draw, read_points
 from selfinstruct.train.data import Data, Source, read_data, split
 from selfinstruct.train.encode import Encoder, EncodeReport, Example
 from selfinstruct.train.extras import quiet_libraries, require
-from selfinstruct.train.lock import LOCK, only_writer
+from selfinstruct.train.folder import begin, check_folder, finish, is_finished
+from selfinstruct.train.identity import identity
+from selfinstruct.train.lock import only_writer
 from selfinstruct.train.plan import Plan, batches, plan, world_rank, world_size
 from selfinstruct.train.presets import preset as preset_settings
 from selfinstruct.train.prompts import prompts
-from selfinstruct.train.record import COMPLETE, RECORD, peak_memory, read_record, record, write_record
+from selfinstruct.train.record import RECORD, read_record, record
 from selfinstruct.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -81,9 +82,9 @@ def finetune(
     prepared = prepare(dataset, base, preset=preset, merge=merge, begun=begun, **settings)
     # The checks of the folder are those of the first process; the others meet it in the first collective call.
     if _is_first():
-        _check_folder(folder, prepared, resume)
+        check_folder(folder, prepared, resume)
     with _locked(folder):
-        if not _is_finished(folder):
+        if not is_finished(folder):
             _train(prepared, folder, resume, progress)
     tuned = Tuned(folder)
     if merge and prepared.settings.method != "full" and _is_first() and not tuned.merged_path.exists():
@@ -169,8 +170,6 @@ def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | No
 
     settings = prepared.settings
     checkpoint = last_checkpoint(folder) if resume == "auto" else (Path(resume) if resume else None)
-    if _is_first():
-        write_record(folder, record(prepared))
     transformers.set_seed(settings.seed)  # the adapter is drawn before the trainer sets it
     model = load_base(
         prepared.base,
@@ -180,6 +179,9 @@ def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | No
         double_quantization=settings.double_quantization,
         sharded=settings.fsdp,
     )
+    facts = {**record(prepared), "base_identity": identity(model)}
+    if _is_first():
+        begin(folder, facts)
     model = methods.apply(model, settings, steps=prepared.plan.steps)
     start = methods.keep_start(model, folder, settings)
     begun = time.monotonic()
@@ -205,7 +207,7 @@ def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | No
             methods.check_learnt(folder)
         prepared.tokenizer.save_pretrained(folder)
         let_all_read(folder)
-        _finish(prepared, folder, trainer, seconds=time.monotonic() - begun)
+        finish(folder, facts, trainer, seconds=time.monotonic() - begun)
 
 
 @contextmanager
@@ -221,59 +223,6 @@ def _room() -> Iterator[None]:
             "same), then --checkpointing, a smaller --max-length, or --quantization nf4. --dry-run estimates what it "
             "takes"
         ) from error
-
-
-def _finish(prepared: Prepared, folder: Path, trainer: Any, *, seconds: float) -> None:
-    """The curve as a picture, the card, and the record, which says last that the training is done."""
-    from selfinstruct.train.card import write_model_card
-
-    points = read_points(folder)
-    draw(points, folder / PICTURE, f"{prepared.settings.method} on {Path(prepared.base).name}")
-    losses = [one.loss for one in points if one.loss is not None]
-    held = [(one.validation, one.step) for one in points if one.validation is not None]
-    steps = trainer.state.global_step
-    result = {
-        "steps": steps,
-        "first_loss": losses[0] if losses else None,
-        "last_loss": losses[-1] if losses else None,
-        "best_validation": min(held)[0] if held else None,
-        "best_step": min(held)[1] if held else None,
-        "seconds": round(seconds, 3),
-        "peak_bytes": peak_memory(),
-    }
-    write_record(folder, {**record(prepared), "result": result})
-    (folder / "README.md").write_text(write_model_card(folder), encoding="utf-8")
-
-
-def _check_folder(folder: Path, prepared: Prepared, resume: str | os.PathLike[str] | None) -> None:
-    """Make sure that a training may begin in this folder, or that the one that is there is the same.
-
-    Raises:
-        SettingsError: the folder holds something else, or a training that this one does not go on with.
-    """
-    if not (folder / RECORD).is_file():
-        if folder.exists() and not folder.is_dir():
-            raise SettingsError(f"{folder}: is a file; a training is a folder, choose another --output")
-        if folder.exists() and any(one.name != LOCK for one in folder.iterdir()):
-            raise SettingsError(f"{folder}: is not empty and holds no training; choose another --output")
-        return
-    if resume not in (None, "auto") and not (Path(resume) / COMPLETE).is_file():
-        raise SettingsError(f"{resume}: no whole checkpoint of a training; --resume auto takes the last one")
-    if resume is None:
-        raise SettingsError(
-            f"{folder}: holds a training already; --resume auto goes on with it, or choose another folder"
-        )
-    before = read_record(folder)
-    now = record(prepared)
-    changed = TrainSettings(**before["settings"]).changed_in(prepared.settings)
-    changed += [name for name in ("base_model", "data", "processes") if before[name] != now[name]]
-    if changed:
-        name = changed[0]
-        was, given = (facts["settings"].get(name, facts.get(name)) for facts in (before, now))
-        raise SettingsError(
-            f"{folder}: {name} was {was!r} when this training was begun and is {given!r} now; give it as it was, or "
-            "train into another folder"
-        )
 
 
 @contextmanager
@@ -297,10 +246,6 @@ def _check_devices(device: str) -> None:
             f"--nproc-per-node {torch.cuda.device_count()} -m selfinstruct train ..., or choose one with "
             "CUDA_VISIBLE_DEVICES=0"
         )
-
-
-def _is_finished(folder: Path) -> bool:
-    return (folder / RECORD).is_file() and read_record(folder)["result"] is not None
 
 
 def _is_first() -> bool:

@@ -19,7 +19,8 @@ import torch
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import finetune, load_model, merge
-from selfinstruct.train.models import base_of, is_adapter, load_tokenizer, quantization_config, torch_dtype
+from selfinstruct.train.identity import identity, same_base
+from selfinstruct.train.models import base_of, is_adapter, load_base, load_tokenizer, quantization_config, torch_dtype
 from selfinstruct.train.record import read_record
 
 QUICK = {
@@ -63,6 +64,47 @@ def test_bases_adapters_and_merged_models_open_alike(tuned, tiny_llama, tmp_path
     assert tokenizer.decode(tokenizer("It is green.").input_ids) == "<s> It is green."
     assert is_adapter(tuned.path)
     assert not is_adapter(merged.path)
+
+
+@pytest.fixture(scope="module")
+def other(tiny_llama, tmp_path_factory):
+    """A base of the same shape whose linear layers have been trained on, as those of a chat model."""
+    folder = tmp_path_factory.mktemp("other") / "base"
+    shutil.copytree(tiny_llama, folder)
+    held = safetensors.torch.load_file(folder / "model.safetensors")
+    for name, weight in held.items():
+        if "_proj" in name:
+            weight.mul_(1.05)
+    safetensors.torch.save_file(held, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def test_a_merge_onto_another_base_of_the_same_shape_is_refused(tuned, other, tmp_path):
+    """The logits agree with those of the adapter on that base, so that the comparison says nothing."""
+    with pytest.raises(SettingsError, match=r"the weights of .*base are not those that this adapter was trained on"):
+        merge(tuned.path, tmp_path / "merged", base=other)
+    assert not (tmp_path / "merged").exists()
+
+
+def test_an_adapter_on_another_base_is_said(tuned, tiny_llama, other, caplog):
+    """It may be meant, so it opens."""
+    load_model(tuned.path, base=other)
+    assert "was trained on other weights than those of" in caplog.text
+    caplog.clear()
+    load_model(tuned.path, dtype="bfloat16")
+    load_model(tuned.path, base=tiny_llama)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(("quantization", "dtype"), [("none", "bfloat16"), ("int8", "bfloat16"), ("nf4", "float32")])
+def test_a_base_is_the_same_in_other_numbers(tiny_llama, other, quantization, dtype):
+    """In 16 bits, and in 4 and 8 as far as they leave weights alone."""
+    if quantization != "none":
+        pytest.importorskip("bitsandbytes")
+    held = identity(load_base(tiny_llama, quantization=quantization, dtype=dtype))
+    assert same_base(held, identity(load_base(tiny_llama)))
+    assert same_base(held, identity(load_base(other))) is (quantization != "none")
+    assert (held["linear"] is None) is (quantization != "none")
 
 
 def test_a_base_that_was_moved_is_said(tuned, tiny_llama, tmp_path):

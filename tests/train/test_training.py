@@ -282,6 +282,43 @@ def test_the_plan_is_what_happens(straight, tiny_llama):
     )
 
 
+def test_a_template_file_stays_with_the_model(tiny_llama, tmp_path):
+    """It was recorded by its path, and gone with it; the model, merged or not, is asked as it was trained."""
+    file = tmp_path / "mine.json"
+    mine = {
+        "prompt_input": "Q: {instruction} {input}\nA:",
+        "prompt_no_input": "Q: {instruction}\nA:",
+        "response_split": "A:",
+    }
+    file.write_text(json.dumps(mine))
+    given = {**QUICK, "format": str(file), "epochs": 2, "validation": 0}
+    tuned = finetune(tiny.shifted(), tiny_llama, tmp_path / "tuned", **given)
+    cut_back(tuned.path, tmp_path / "begun", 3)
+    merged = tuned.merge(tmp_path / "merged")
+    file.unlink()
+    opened = [open_local(path) for path in (tuned.path, merged.path)]
+    asked = [model.tokenizer.decode(model.ids({"instruction": "What?"})) for model in opened]
+    assert asked[0] == asked[1]
+    assert asked[0].endswith("Q: What?\nA:")
+    assert "the format `format.json`" in (tuned.path / "README.md").read_text()
+    file.write_text(json.dumps({**mine, "prompt_no_input": "Ask: {instruction}\nA:"}))
+    with pytest.raises(SettingsError, match=r"mine\.json: has changed since this training was begun"):
+        finetune(tiny.shifted(), None, tmp_path / "begun", resume="auto")
+
+
+def test_a_base_that_changed_in_place_is_not_gone_on_with(tiny_llama, tmp_path):
+    """The weights of a folder may be written anew between two sittings, and the losses would go on all the same."""
+    base = shutil.copytree(tiny_llama, tmp_path / "base")
+    tuned = finetune(tiny.shifted(), base, tmp_path / "tuned", **QUICK, epochs=2, validation=0)
+    cut_back(tuned.path, tmp_path / "begun", 3)
+    held = safetensors.torch.load_file(base / "model.safetensors")
+    safetensors.torch.save_file(
+        {name: one * 1.1 for name, one in held.items()}, base / "model.safetensors", {"format": "pt"}
+    )
+    with pytest.raises(SettingsError, match="has other weights than when this training was begun"):
+        finetune(tiny.shifted(), None, tmp_path / "begun", resume="auto")
+
+
 def test_a_missing_base_is_asked_for():
     """With an example of what to type."""
     with pytest.raises(SettingsError, match="--base Qwen"):

@@ -6,14 +6,14 @@ import shutil
 
 import safetensors.torch
 
-from selfinstruct.train.record import RECORD, read_record, write_record
+from selfinstruct.train.record import FORMAT, RECORD, read_record, write_record
 
 
 def cut_back(folder, to, step):
     """The folder as it stood when the checkpoint of a step had just been written."""
     shutil.copytree(folder, to)
     for path in to.iterdir():
-        if path.name not in ("checkpoints", RECORD):
+        if path.name not in ("checkpoints", RECORD, FORMAT):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     for checkpoint in (to / "checkpoints").iterdir():
         if int(checkpoint.name.split("-")[1]) > step:

@@ -236,14 +236,21 @@ def template(name: str | Path) -> Template:
     Raises:
         SettingsError: there is none, or it cannot be used.
     """
-    path = TEMPLATES / f"{name}.json"
-    if str(name) not in packaged():
-        path = Path(name)
-        if path.is_dir():
-            path = _only_one(path)
-        if not path.is_file():
-            raise SettingsError(f"there is no template {str(name)!r}; name a file (.json), or {', '.join(packaged())}")
-    return _read(path)
+    return _read(template_file(name))
+
+
+def template_file(name: str | Path) -> Path:
+    """The file of the template of this name, the file itself, or the only one in a folder.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    if str(name) in packaged():
+        return TEMPLATES / f"{name}.json"
+    path = _only_one(Path(name)) if Path(name).is_dir() else Path(name)
+    if not path.is_file():
+        raise SettingsError(f"there is no template {str(name)!r}; name a file (.json), or {', '.join(packaged())}")
+    return path
 
 
 def _only_one(folder: Path) -> Path:
