@@ -273,3 +273,45 @@ def test_a_path_that_no_such_server_has_is_not_found():
     with FaultServer(lambda _: "x") as server, pytest.raises(HTTPError, match="404"):
         urlopen(Post(f"{server.base_url}/files", data=b"{}", method="POST"))
     assert server.requests == []
+
+
+def events(content):
+    lines = content.decode().split("\n\n")
+    assert lines.pop() == ""
+    return [line.removeprefix("data: ") for line in lines]
+
+
+def test_an_answer_is_streamed_where_the_request_says_so():
+    """Server-sent events in the shape of OpenAI's, both APIs, usage on request, [DONE] at the end."""
+    ask = {"model": "m", "messages": [{"role": "user", "content": "a"}], "stream": True}
+    with FaultServer(lambda _: "Hello there.") as server:
+        *chunks, done = events(post(server, {**ask, "stream_options": {"include_usage": True}})[1])
+        *plain, _ = events(post(server, {"model": "m", "prompt": "a", "stream": True}, "/completions")[1])
+    first, *said, end, usage = map(json.loads, chunks)
+    assert done == "[DONE]"
+    assert first["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert [one["choices"][0]["delta"]["content"] for one in said] == ["Hello", " there."]
+    assert (end["choices"][0]["delta"], end["choices"][0]["finish_reason"]) == ({}, "stop")
+    assert (usage["choices"], usage["usage"]["completion_tokens"]) == ([], 3)
+    assert [json.loads(one)["choices"][0]["text"] for one in plain] == ["Hello", " there.", ""]
+
+
+def test_pieces_of_an_answer_are_sent_as_they_are_given():
+    """A list says how an answer is cut, and what else stands in its stream; asked whole, it is the text."""
+    pieces = ["Hel", "lo", {"any": "thing"}]
+    ask = {"messages": [{"role": "user", "content": "a"}]}
+    with FaultServer(lambda _: pieces) as server:
+        found = events(post(server, {**ask, "stream": True})[1])
+        assert json.loads(post(server, ask)[1])["choices"][0]["message"]["content"] == "Hello"
+    assert found[3] == '{"any":"thing"}'
+    assert [json.loads(one)["choices"][0]["delta"]["content"] for one in found[1:3]] == ["Hel", "lo"]
+
+
+def test_a_reader_who_leaves_a_stream_is_counted():
+    """So a test sees that a client which was stopped has closed its connection."""
+    with FaultServer(lambda _: "one two three", pace=3600) as server:
+        assert post(server, {"prompt": "a", "stream": True}, "/completions")[0] is None  # its patience is shorter
+        end = time.monotonic() + 10
+        while not server.left and time.monotonic() < end:
+            time.sleep(0.01)
+        assert server.left == 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import click
 
 from selfinstruct.commands.options import json_option
+from selfinstruct.settings import Api
 
 
 @click.command("chat")
@@ -23,6 +26,13 @@ from selfinstruct.commands.options import json_option
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--base-url", metavar="URL", help="MODEL is a name at this OpenAI-compatible endpoint.")
 @click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the key of endpoints.")
+@click.option(
+    "--api",
+    type=click.Choice(["chat", "completions"]),
+    default="chat",
+    show_default=True,
+    help="Of endpoints: messages, or prompts in the --format.",
+)
 @json_option
 def command(
     model: str,
@@ -40,6 +50,7 @@ def command(
     device: str,
     base_url: str | None,
     api_key_env: str | None,
+    api: Api,
     as_json: bool,
 ) -> int:
     """Talk with MODEL, beside others: in the terminal, in a browser, or on a pipe with a question a line.
@@ -62,21 +73,27 @@ def command(
     if web:
         require("web")
     from selfinstruct.train.answer import Decoding
-    from selfinstruct.train.chat import Chat, speaker
+    from selfinstruct.train.chat import Chat
     from selfinstruct.train.named import Means, labels, name_models, open_models
+    from selfinstruct.train.speakers import speaker
 
     decoding = Decoding(max_new_tokens, temperature, top_p, seed)
-    means = Means(base_url=base_url, api_key_env=api_key_env, dtype=dtype, device=device)
-    *others, own = [speaker(one) for one in open_models(name_models(model, compare, means), means, format)]
+    means = Means(base_url=base_url, api_key_env=api_key_env, api=api, dtype=dtype, device=device)
+    *others, own = [speaker(one, format) for one in open_models(name_models(model, compare, means), means, format)]
     speakers = [own, *others]
     called = labels([one.name for one in speakers])
     names = [called[one.name] for one in speakers]
     if web:
         from selfinstruct.train.web import launch, page
 
-        made = page(speakers, names, decoding, system)
+        stops: dict[str, Event] = {}
+        made = page(speakers, names, decoding, system, stops)
         click.echo(f"{launch(made, host=host, port=port, wait=False)}  Ctrl-C ends", err=True)
-        made.block_thread()
+        try:
+            made.block_thread()
+        finally:
+            for stop in stops.values():  # a model that writes on would keep the process
+                stop.set()
         return 0
     from selfinstruct.train.terminal import run
 

@@ -25,7 +25,7 @@ from selfinstruct.llm.answers import completion_of
 from selfinstruct.llm.endpoints import Endpoint, Endpoints
 from selfinstruct.llm.lessons import TOO_LONG, Refusal, Settled, lesson, refused_parameter
 from selfinstruct.llm.pace import Pace
-from selfinstruct.llm.wire import OPENAI, SDK, Backend, Reply, Transport, host_of, transport
+from selfinstruct.llm.wire import OPENAI, SDK, Backend, Reply, Transport, Way, host_of, transport
 from selfinstruct.settings import SAMPLING
 
 logger = logging.getLogger("selfinstruct")
@@ -79,7 +79,7 @@ class OpenAIClient:
         timeout: float = 600.0,
         settled: Settled | None = None,
         on_settled: Callable[[], None] = lambda: None,
-        backend: Backend = "aiohttp",
+        backend: Backend | Way = "aiohttp",
         concurrency: int = 1000,
         rpm: float | None = None,
         tpm: float | None = None,

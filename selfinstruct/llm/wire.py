@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -54,8 +54,14 @@ class Transport(Protocol):
     async def close(self) -> None: ...
 
 
-def transport(backend: Backend, url: str | None, key: str, timeout: float) -> Transport:
+# Makes a transport of an address, a key and a timeout.
+Way: TypeAlias = Callable[[str | None, str, float], Transport]
+
+
+def transport(backend: Backend | Way, url: str | None, key: str, timeout: float) -> Transport:
     """The way to an endpoint; None as address is what the environment says, or else OpenAI."""
+    if callable(backend):
+        return backend(url, key, timeout)
     if backend == "sdk":
         return SDK(url, key, timeout)
     assert backend in get_args(Backend)

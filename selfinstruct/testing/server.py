@@ -7,7 +7,6 @@ import contextlib
 import socket
 import struct
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -16,7 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from selfinstruct.testing.model import tokens, value
+from selfinstruct.testing.model import value
+from selfinstruct.testing.responses import (
+    REFUSALS,
+    Body,
+    Piece,
+    completion,
+    error,
+    events,
+    head,
+    http,
+    in_pieces,
+    refusal,
+    waiting,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -34,8 +46,7 @@ KINDS = ("ok", *TRANSIENT, *FATAL, "hang", "drip", "null_content", "length")
 
 DRIP_SECONDS = 0.05
 
-Body = dict[str, Any]
-Answer = str | Mapping[str, Any] | tuple[int, Mapping[str, Any]]
+Answer = str | list[Piece] | Mapping[str, Any] | tuple[int, Mapping[str, Any]]
 Faults = float | Sequence[str] | Callable[[Body], str | None]
 
 
@@ -43,7 +54,8 @@ class FaultServer:
     """An OpenAI-compatible server on 127.0.0.1 that answers from a function, and fails as it is told to.
 
     It serves chat completions, completions and the list of models, in a thread of its own, from `with` to the end of
-    the block. The kinds of faults:
+    the block. Where the request says `stream`, a text comes word by word as server-sent events, and a fault that cuts
+    an answer cuts these. The kinds of faults:
 
     - "429", "500", "503", "408": the status, with `retry_after`, if given, at 429 and 503; "quota": a 429 that says
       insufficient_quota;
@@ -58,15 +70,17 @@ class FaultServer:
     - "ok": no fault.
 
     Args:
-        answer: a function from the parsed body of the request to a text, to a whole body of a response, or to a
-            status and a body; `in_order` makes one from a list. What it raises is the server's answer with status
-            400, and is raised again at the end of the block.
+        answer: a function from the parsed body of the request to a text, to a whole body of a response (also where a
+            stream was asked for), to a status and a body, or to a list of the pieces of a streamed answer, where a
+            mapping is a chunk that is sent as it is; `in_order` makes one from a list. What it raises is the server's
+            answer with status 400, and is raised again at the end of the block.
         faults: the share of requests that fail, drawn from `seed` in the order in which they come; or kinds that are
             played first, in order; or a function from the body to a kind or None.
         kinds: what the share is drawn from, evenly.
         retry_after: the header at 429 and 503: seconds, or any text ("0", an HTTP date); "250ms" is sent as
             retry-after-ms.
         latency: seconds before each answer, or a function of the body that says so.
+        pace: seconds between the pieces of a streamed answer, or a function of the body that says so.
         api_key: refuse any other key with 401.
         models: the models that there are; any other name is refused with 404. None takes every name.
         headers: more headers of each response, such as x-ratelimit-remaining-requests.
@@ -76,6 +90,7 @@ class FaultServer:
         requests: the bodies that came, in order.
         counts: how often each kind was played, "ok" among them.
         peak: the most requests that were under way at once.
+        left: how many streamed answers their readers did not wait for the end of.
 
     Example:
         >>> from selfinstruct.llm.openai import OpenAIClient
@@ -98,6 +113,7 @@ class FaultServer:
         kinds: Sequence[str] = TRANSIENT,
         retry_after: float | str | None = None,
         latency: float | Callable[[Body], float] = 0.0,
+        pace: float | Callable[[Body], float] = 0.0,
         seed: int = 0,
         api_key: str | None = None,
         models: Sequence[str] | None = None,
@@ -105,9 +121,9 @@ class FaultServer:
     ) -> None:
         self.requests: list[Body] = []
         self.counts: Counter[str] = Counter()
-        self.peak = 0
+        self.peak = self.left = 0
         self.base_url = ""
-        self._answer, self._latency, self._retry_after = answer, latency, retry_after
+        self._answer, self._latency, self._pace, self._retry_after = answer, latency, pace, retry_after
         self._kind_for = _chooser(faults, kinds, seed)
         self._api_key, self._models = api_key, models
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
@@ -168,10 +184,10 @@ class FaultServer:
         """Read one request and reply; whether the connection stays open."""
         method, path, headers, content = await _read(reader)
         if method != "POST":
-            writer.write(_http(200, {"object": "list", "data": [{"id": one} for one in self._models or ("fake",)]}))
+            writer.write(http(200, {"object": "list", "data": [{"id": one} for one in self._models or ("fake",)]}))
             return True
         if not path.endswith("/completions"):
-            writer.write(_http(404, _error(f"there is no {path} here", "not_found")))
+            writer.write(http(404, error(f"there is no {path} here", "not_found")))
             return True
         body = orjson.loads(content)
         self.requests.append(body)
@@ -203,119 +219,76 @@ class FaultServer:
         if kind == "hang":
             await reader.read(1)
             return False
-        whole = self._reply(kind, path, body)
+        parts = self._reply(kind, path, body)
         if kind in ("reset", "cut_body"):
+            whole = b"".join(parts)
             writer.write(whole[: -len(whole) // 4])
             if kind == "reset":
                 await asyncio.sleep(0.001)
                 _reset_on_close(writer)
             return False
         if kind == "drip":
-            for byte in whole:
+            for byte in b"".join(parts):
                 writer.write(bytes([byte]))
                 await writer.drain()
                 await asyncio.sleep(DRIP_SECONDS)
             return True
-        writer.write(whole)
+        return await self._send(parts, value(self._pace, body), reader, writer)
+
+    async def _send(
+        self, parts: list[bytes], pace: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Write one part after the other, as long as there is somebody who reads."""
+        for place, part in enumerate(parts):
+            if place > 1 and pace > 0 and await _gone(reader, pace):
+                self.left += 1
+                return False
+            writer.write(part)
         return True
 
-    def _reply(self, kind: str, path: str, body: Body) -> bytes:
-        """The whole response of a kind, before anything is done to its bytes."""
+    def _reply(self, kind: str, path: str, body: Body) -> list[bytes]:
+        """The whole response of a kind, before anything is done to its bytes: in one part, or a head and pieces."""
         if kind == "html":
-            return _http(200, b"<html><body>Please log in to the network.</body></html>", "text/html")
+            return [http(200, b"<html><body>Please log in to the network.</body></html>", "text/html")]
         if kind == "error_200":
-            return _http(200, _error("The upstream provider failed.", "server_error"))
-        if kind.startswith("unsupported:") or kind in _REFUSALS:
-            status, error = _refusal(kind, body)
-            waiting = _waiting(self._retry_after) if status in (429, 503) else ""
-            return _http(status, error, more=waiting + self._headers)
+            return [http(200, error("The upstream provider failed.", "server_error"))]
+        if kind.startswith("unsupported:") or kind in REFUSALS:
+            status, told = refusal(kind)
+            asked = waiting(self._retry_after) if status in (429, 503) else ""
+            return [http(status, told, more=asked + self._headers)]
         try:
             answer = self._answer(body)
-        except Exception as error:  # noqa: BLE001 - whatever the test's function raises is shown to the test
-            self._error = self._error or error
-            return _http(400, _error(f"the answer function of this FaultServer raised {error!r}", "fake_failed"))
+        except Exception as failure:  # noqa: BLE001 - whatever the test's function raises is shown to the test
+            self._error = self._error or failure
+            return [http(400, error(f"the answer function of this FaultServer raised {failure!r}", "fake_failed"))]
         if isinstance(answer, tuple):
-            return _http(answer[0], dict(answer[1]))
-        found = dict(answer) if isinstance(answer, Mapping) else self._found(kind, path, body, answer)
-        content = orjson.dumps(found)
-        return _http(200, content[: len(content) // 2] if kind == "truncated_json" else content, more=self._headers)
+            return [http(answer[0], dict(answer[1]))]
+        return self._told(kind, path, body, answer)
 
-    def _found(self, kind: str, path: str, body: Body, text: str) -> Body:
-        """The body of a response in the shape of OpenAI's."""
-        chat = path.endswith("/chat/completions")
-        said = "\n\n".join(str(one["content"]) for one in body["messages"]) if chat else str(body["prompt"])
-        content = None if kind == "null_content" else text
-        choice: Body = {"index": 0, "finish_reason": "length" if kind == "length" else "stop", "logprobs": None}
-        choice |= {"message": {"role": "assistant", "content": content}} if chat else {"text": content}
-        prompt_tokens, completion_tokens = tokens(said), tokens(text)
-        return {
-            "id": f"fake-{len(self.requests)}",
-            "object": "chat.completion" if chat else "text_completion",
-            "created": int(time.time()),
-            "model": body.get("model"),
-            "choices": [] if kind == "empty_choices" else [choice],
-            "usage": {
-                "prompt_tokens": prompt_tokens,
-                "completion_tokens": completion_tokens,
-                "total_tokens": prompt_tokens + completion_tokens,
-            },
-        }
+    def _told(self, kind: str, path: str, body: Body, answer: str | list[Piece] | Mapping[str, Any]) -> list[bytes]:
+        """An answer in the shape of OpenAI's, whole or as a stream."""
+        if isinstance(answer, Mapping):
+            return [self._whole(kind, orjson.dumps(answer))]
+        pieces: Sequence[Piece] = in_pieces(answer) if isinstance(answer, str) else answer
+        text = None if kind == "null_content" else "".join(one for one in pieces if isinstance(one, str))
+        finish = "length" if kind == "length" else "stop"
+        found = completion(path, body, text, finish=finish, number=len(self.requests))
+        if kind == "empty_choices":
+            found["choices"] = []
+        if not body.get("stream"):
+            return [self._whole(kind, orjson.dumps(found))]
+        usage = bool((body.get("stream_options") or {}).get("include_usage"))
+        parts = events(found, [None] if text is None else pieces, usage=usage)
+        if kind == "truncated_json":
+            return [self._whole(kind, b"".join(parts), "text/event-stream")]
+        # Nobody knows the length of the whole yet, so each part has its own before it.
+        chunked = [b"%x\r\n%s\r\n" % (len(part), part) for part in parts]
+        chunked[-1] += b"0\r\n\r\n"
+        return [head(200, "text/event-stream", f"Transfer-Encoding: chunked\r\n{self._headers}"), *chunked]
 
-
-_REFUSALS = {
-    "429": (429, "Rate limit reached for requests.", "rate_limit_exceeded"),
-    "500": (500, "The server had an error while processing your request.", "server_error"),
-    "503": (503, "The engine is currently overloaded.", "overloaded"),
-    "408": (408, "Request timeout.", "timeout"),
-    "quota": (
-        429,
-        "You exceeded your current quota, please check your plan and billing details.",
-        "insufficient_quota",
-    ),
-    "400": (400, "We could not parse your request.", "invalid_request"),
-    "context_length": (
-        400,
-        "This model's maximum context length is 4096 tokens. Please reduce the length of the messages.",
-        "context_length_exceeded",
-    ),
-    "content_policy": (
-        400,
-        "Your request was rejected by our safety system.",
-        "content_policy_violation",
-    ),
-    "401": (401, "Incorrect API key provided.", "invalid_api_key"),
-    "404": (404, "The model does not exist or you do not have access to it.", "model_not_found"),
-}
-
-
-def _refusal(kind: str, body: Body) -> tuple[int, Body]:
-    parameter = kind.partition(":")[2]
-    if not parameter:
-        status, message, code = _REFUSALS[kind]
-        return status, _error(message, code)
-    advice = " Use 'max_completion_tokens' instead." if parameter == "max_tokens" else ""
-    message = f"Unsupported parameter: '{parameter}' is not supported with this model.{advice}"
-    return 400, _error(message, "unsupported_parameter", parameter)
-
-
-def _error(message: str, code: str, parameter: str | None = None) -> Body:
-    return {"error": {"message": message, "type": code, "param": parameter, "code": code}}
-
-
-def _waiting(retry_after: float | str | None) -> str:
-    if retry_after is None:
-        return ""
-    text = str(retry_after)
-    return f"retry-after-ms: {text[:-2]}\r\n" if text.endswith("ms") else f"Retry-After: {text}\r\n"
-
-
-def _http(status: int, content: Body | bytes, kind: str = "application/json", more: str = "") -> bytes:
-    if isinstance(content, dict):
-        content = orjson.dumps(content)
-    return (
-        f"HTTP/1.1 {status} -\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n{more}\r\n".encode()
-        + content
-    )
+    def _whole(self, kind: str, content: bytes, type: str = "application/json") -> bytes:
+        cut = content[: len(content) // 2] if kind == "truncated_json" else content
+        return http(200, cut, type, self._headers)
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str], bytes]:
@@ -324,6 +297,15 @@ async def _read(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str],
     method, path, _ = first.split(" ", 2)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     return method, path, headers, await reader.readexactly(int(headers.get("content-length", 0)))
+
+
+async def _gone(reader: asyncio.StreamReader, seconds: float) -> bool:
+    """Whether the other side leaves within the time; it has nothing to say before the answer has ended."""
+    try:
+        await asyncio.wait_for(reader.read(1), seconds)
+    except asyncio.TimeoutError:
+        return False
+    return True
 
 
 def _reset_on_close(writer: asyncio.StreamWriter) -> None:

@@ -1,180 +1,41 @@
-"""Talking with models: a base, an adapter on the same weights, and endpoints, each with a conversation of its own."""
+"""Talking with several models at once, each with a conversation of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import chain
+from queue import SimpleQueue
 from threading import Event
-from typing import Any, Protocol
-
-from jinja2 import TemplateError
+from typing import TypeVar
 
 from selfinstruct.errors import LLMError, SettingsError
-from selfinstruct.llm import Message
-from selfinstruct.train.answer import Decoding, LocalModel
-from selfinstruct.train.endpoint import Endpoint
-from selfinstruct.train.prompts import ChatPrompts, Prompts, TextPrompts, reserved_in
+from selfinstruct.train.answer import Decoding
+from selfinstruct.train.speakers import Anew, Exchange, Speaker, Talk
 
-PATIENCE = 60.0  # seconds; a person waits
+T = TypeVar("T")
+
 NO_ANSWER = "[no answer: "
+BROKEN_OFF = "\n\n[broken off: "
 
 
 @dataclass(frozen=True)
-class Exchange:
-    """A question and its answer."""
+class Told:
+    """An answer as far as it has come; `failure` is why it came no further, and `over` that no more comes."""
 
-    asked: str
-    told: str
-
-
-@dataclass(frozen=True)
-class Talk:
-    """What was said so far, and the question that waits for an answer, until `stop` is set."""
-
-    question: str
-    before: tuple[Exchange, ...] = ()
-    system: str = ""
-    stop: Event = field(default_factory=Event, compare=False, repr=False)
+    text: str = ""
+    failure: str = ""
+    over: bool = False
 
     @property
-    def messages(self) -> list[dict[str, str]]:
-        """The talk as chat messages; the last one is the question."""
-        said = [{"role": "system", "content": self.system}] if self.system else []
-        for one in self.before:
-            said += [{"role": "user", "content": one.asked}, {"role": "assistant", "content": one.told}]
-        return [*said, {"role": "user", "content": self.question}]
-
-    @property
-    def row(self) -> dict[str, Any]:
-        """The talk as a row with turns; the last answer is empty."""
-        asked = [*(one.asked for one in self.before), self.question]
-        told = [*(one.told for one in self.before), ""]
-        turns = [
-            {"role": role, "content": content}
-            for pair in zip(asked[1:], told[1:], strict=True)
-            for role, content in zip(("user", "assistant"), pair, strict=True)
-        ]
-        return {"instruction": asked[0], "input": "", "output": told[0], "system": self.system, "turns": turns}
-
-
-class Speaker(Protocol):
-    """A model that one can talk with."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-
-    def notes(self, system: str) -> list[str]:
-        """What one should know before the talk: that it forgets, that it does not read a system message."""
-
-    def reply(self, talk: Talk, decoding: Decoding) -> Generator[str, None, None]:
-        """The pieces of the answer; closing the iterator, or the talk's `stop`, stops the model.
-
-        Raises:
-            SettingsError, LLMError: there is no answer.
-        """
-
-
-@dataclass(frozen=True)
-class LocalSpeaker:
-    """A model that is loaded here."""
-
-    model: LocalModel
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    def notes(self, system: str) -> list[str]:
-        said = []
-        if not self._has_turns:
-            said.append(f"{self.name}: the format {self.model.format} has no turns, so each question stands alone")
-        if system and not self._reads_system(system):
-            said.append(f"{self.name}: the format {self.model.format} has no place for a system message")
-        return said
-
-    def reply(self, talk: Talk, decoding: Decoding) -> Generator[str, None, None]:
-        ids = self._ids(talk if self._has_turns else replace(talk, before=()))
-        room = self.model.room
-        if room is not None and len(ids) + decoding.max_new_tokens > room:
-            raise SettingsError(
-                f"{self.name}: what was said so far ({len(ids):,} tokens) and an answer of up to "
-                f"{decoding.max_new_tokens:,} do not fit into its {room:,}; /reset begins anew, --max-new-tokens "
-                "shortens answers"
-            )
-        yield from self.model.stream(ids, decoding, talk.stop)
-
-    @property
-    def _prompts(self) -> Prompts:
-        return self.model.prompts
-
-    @property
-    def _has_turns(self) -> bool:
-        if isinstance(self._prompts, TextPrompts):
-            return bool(self._prompts.template.next_prompt) and not self.model.is_seq2seq
-        return True
-
-    def _reads_system(self, system: str) -> bool:
-        asked = [{"instruction": "?", "input": "", "system": said} for said in ("", system)]
-        try:
-            without, with_it = self._prompts.prompt_ids(asked)
-        except TemplateError:
-            return False  # some chat templates refuse such a turn
-        return without != with_it
-
-    def _ids(self, talk: Talk) -> list[int]:
-        """The ids in front of the next answer, as they stood there in training."""
-        prompts = self._prompts
-        if isinstance(prompts, ChatPrompts):
-            marked = any(reserved_in(prompts.tokenizer, one["content"]) for one in talk.messages)
-            chat: list[int] = prompts.tokenizer.apply_chat_template(
-                talk.messages, add_generation_prompt=True, return_dict=False, sanitize_control_tokens=marked
-            )
-            return chat
-        row = talk.row
-        (ids,) = prompts.prompt_ids([row])
-        told = prompts.answer_ids([one.told for one in talk.before])
-        for answer, gap in zip(told, prompts.between(row), strict=True):
-            ids += [*answer, prompts.stop_id, *gap]
-        return ids + prompts.behind if self.model.is_seq2seq else ids
-
-
-@dataclass(frozen=True)
-class EndpointSpeaker:
-    """A model behind an endpoint. Its answers come whole: the seam does not stream."""
-
-    endpoint: Endpoint
-
-    @property
-    def name(self) -> str:
-        return self.endpoint.name
-
-    def notes(self, system: str) -> list[str]:
-        return []
-
-    def reply(self, talk: Talk, decoding: Decoding) -> Generator[str, None, None]:
-        said = [Message(one["role"], one["content"]) for one in talk.messages]
-        sampling = {
-            "temperature": decoding.temperature,
-            "top_p": decoding.top_p,
-            "max_tokens": decoding.max_new_tokens,
-        }
-        patient = replace(self.endpoint, give_up=min(self.endpoint.give_up, PATIENCE))
-        yield patient.complete(patient.request(said, sampling)).text
-
-
-def speaker(model: LocalModel | Endpoint) -> Speaker:
-    """A model as one to talk with.
-
-    Raises:
-        SettingsError: its API knows no turns.
-    """
-    if isinstance(model, LocalModel):
-        return LocalSpeaker(model)
-    if model.api != "chat":
-        raise SettingsError(f"{model.name}: chat needs the chat API of an endpoint; leave --api out")
-    return EndpointSpeaker(model)
+    def shown(self) -> str:
+        """What a person sees."""
+        text = self.text.strip()
+        if not self.failure:
+            return text
+        return f"{text}{BROKEN_OFF if text else NO_ANSWER}{self.failure}]"
 
 
 HELP = """\
@@ -212,26 +73,43 @@ class Chat:
         """What one should know of the speakers."""
         return [note for one in self.speakers for note in one.notes(self.system)]
 
-    def ask(self, question: str) -> Generator[tuple[int, str], None, None]:
-        """The pieces of all answers, each with the place of its speaker, one speaker after the other.
+    def ask(self, question: str) -> Generator[tuple[Told, ...], None, None]:
+        """The answers of all speakers, again and again as they grow, each at its own speed.
 
-        An answer that breaks off is remembered as far as it came; a failure is told in the place of an answer.
+        An answer that breaks off is remembered as far as it was seen; one that never came is not.
         """
-        for place, one in enumerate(self.speakers):
-            talk = Talk(question, self.said[place], self.system, self.stop)
-            # Draws differ from turn to turn and are the same in the next chat.
-            decoding = replace(self.decoding, seed=self.decoding.seed + len(self.said[place]))
-            pieces: list[str] = []
-            try:
-                with closing(one.reply(talk, decoding)) as reply:
-                    for piece in reply:
-                        pieces.append(piece)
-                        yield place, piece
-            except (SettingsError, LLMError) as error:
-                yield place, f"{NO_ANSWER}{error}]"
-            finally:
-                if pieces:
-                    self.said[place] = (*self.said[place], Exchange(question, "".join(pieces).strip()))
+        told = dict.fromkeys(range(len(self.speakers)), Told())
+        answers = [self._answer(place, question) for place in told]
+        here = [answer for answer, one in zip(answers, self.speakers, strict=True) if not one.elsewhere]
+        apart = [answer for answer, one in zip(answers, self.speakers, strict=True) if one.elsewhere]
+        try:
+            with closing(together([chain.from_iterable(here), *apart], self.stop)) as steps:
+                for step in steps:
+                    told.update(step)
+                    yield tuple(told.values())
+        finally:
+            for place, one in told.items():
+                if one.text:
+                    self.said[place] = (*self.said[place], Exchange(question, one.text.strip()))
+
+    def _answer(self, place: int, question: str) -> Iterator[tuple[int, Told]]:
+        """The answer of one speaker as it grows, with its place; none where it was stopped before."""
+        if self.stop.is_set():
+            return
+        talk = Talk(question, self.said[place], self.system, self.stop)
+        # Draws differ from turn to turn and are the same in the next chat.
+        decoding = replace(self.decoding, seed=self.decoding.seed + len(self.said[place]))
+        text = failure = ""
+        try:
+            with closing(self.speakers[place].reply(talk, decoding)) as reply:
+                for piece in reply:
+                    text = piece if isinstance(piece, Anew) else text + piece
+                    yield place, Told(text)
+                    if self.stop.is_set():
+                        break
+        except (SettingsError, LLMError) as error:
+            failure = str(error)
+        yield place, Told(text, failure, over=True)
 
     def command(self, line: str) -> str:
         """Do what a line that begins with a slash says, and tell what was done.
@@ -288,9 +166,36 @@ def _number(value: str) -> float:
         raise SettingsError(f"{value!r} is no number") from error
 
 
-def texts(pieces: Iterable[tuple[int, str]], number: int) -> list[str]:
-    """The whole answers of `number` speakers."""
-    found = [""] * number
-    for place, piece in pieces:
-        found[place] += piece
-    return [one.strip() for one in found]
+def together(lanes: Sequence[Iterator[T]], stop: Event) -> Generator[list[T], None, None]:
+    """What several iterators give, at each step all that has come since the last one.
+
+    Each is read by a thread of its own, as fast as it comes. At the end, or when this is closed, `stop` is set until
+    all have come to their end.
+    """
+    come: SimpleQueue[T | None] = SimpleQueue()
+
+    def read(lane: Iterator[T]) -> None:
+        for one in lane:
+            come.put(one)
+
+    ours = False
+    try:
+        with ThreadPoolExecutor(len(lanes)) as threads:
+            reading = [threads.submit(read, lane) for lane in lanes]
+            for one in reading:
+                one.add_done_callback(lambda _: come.put(None))
+            left = len(lanes)
+            try:
+                while left:
+                    step = [come.get(), *(come.get() for _ in range(come.qsize()))]
+                    left -= step.count(None)
+                    yield [each for each in step if each is not None]
+                    for one in reading:
+                        if one.done():
+                            one.result()
+            finally:
+                ours = not stop.is_set()
+                stop.set()
+    finally:
+        if ours:
+            stop.clear()

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
 from selfinstruct import asking
 from selfinstruct.errors import SettingsError
-from selfinstruct.interrupts import run_interruptibly
 from selfinstruct.ledger import Ledger
-from selfinstruct.llm import LLM, Completion, Message, Request, Stage
+from selfinstruct.llm import Message, Request, Stage
+from selfinstruct.llm.lessons import Settled
 from selfinstruct.llm.limits import RANKS, Slots
 from selfinstruct.llm.retry import Retrying
 from selfinstruct.settings import Api
 
 STAGE: Stage = "answer"
+LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -47,25 +53,44 @@ class Endpoint:
             self.model, **asked, sampling=dict(sampling), stage=STAGE, about=about, optional=frozenset(sampling)
         )
 
-    def complete(self, request: Request) -> Completion:
-        """One answer, with patience and without a ledger.
+    def stream(self, request: Request, *, patience: float, settled: Settled, stop: Event) -> Generator[str, None, None]:
+        """The text of one answer as far as it has come, again and again; it may begin anew where it was thought.
+
+        `patience` is seconds between two pieces, and for a server that is not there; the first piece has `timeout`.
+        `settled` is what earlier answers taught. Closing the iterator, or setting `stop`, closes the connection.
 
         Raises:
-            RequestRefused, EndpointFailed: there is none.
+            SettingsError, LLMError: there is no answer, or it broke off.
         """
-        found: list[Completion] = []
-
-        async def ask() -> None:
-            slots = Slots(1)
-            llm = client(self, slots)
-            await slots.acquire(RANKS[STAGE])
+        closed = Event()
+        grown: SimpleQueue[str | None] = SimpleQueue()
+        with ThreadPoolExecutor(1) as thread:
+            asking = self._ask(request, grown.put, patience, settled)
+            answered = thread.submit(asyncio.run, _until((closed, stop), asking))
+            answered.add_done_callback(lambda _: grown.put(None))
             try:
-                found.append(await Retrying(llm, slots, self.give_up).complete(request))
+                yield from iter(grown.get, None)
             finally:
-                await _closed(llm)
+                closed.set()
+        answered.result()
 
-        run_interruptibly(ask, lambda _: None)
-        return found[0]
+    @property
+    def _access(self) -> tuple[list[str], list[str]]:
+        """Addresses and names of keys, as clients take them."""
+        return [self.base_url] if self.base_url else [], [self.api_key_env] if self.api_key_env else []
+
+    async def _ask(self, request: Request, tell: Callable[[str], object], patience: float, settled: Settled) -> None:
+        from selfinstruct.llm.stream import StreamingClient
+
+        slots = Slots(1)
+        await slots.acquire(RANKS[STAGE])
+        llm = StreamingClient(
+            *self._access, tell, patience=patience, timeout=self.timeout, settled=settled, pause=slots.pause
+        )
+        try:
+            await Retrying(llm, slots, min(self.give_up, patience)).complete(request)
+        finally:
+            await llm.close()
 
     def complete_all(
         self, requests: Sequence[Request], ledger: Ledger, tell: Callable[[], object] = lambda: None
@@ -77,15 +102,8 @@ class Endpoint:
             KeyboardInterrupt: stopped by Ctrl-C, once the answers in flight were there.
         """
         slots = Slots(self.concurrency)
-        llm = client(self, slots)
+        llm = asking.endpoint(*self._access, slots, timeout=self.timeout)
         return asking.ask_all(llm, requests, ledger, slots, give_up=self.give_up, close=True, tell=tell)
-
-
-def client(endpoint: Endpoint, slots: Slots) -> LLM:
-    """The client of an endpoint."""
-    urls = [endpoint.base_url] if endpoint.base_url else []
-    keys = [endpoint.api_key_env] if endpoint.api_key_env else []
-    return asking.endpoint(urls, keys, slots, timeout=endpoint.timeout)
 
 
 def named_endpoint(name: str, base_url: str | None = None, **more: Any) -> Endpoint | None:
@@ -112,7 +130,11 @@ def named_endpoint(name: str, base_url: str | None = None, **more: Any) -> Endpo
     return Endpoint(name, base_url, **more)
 
 
-async def _closed(llm: LLM) -> None:
-    close = getattr(llm, "close", None)
-    if close is not None:
-        await close()
+async def _until(ends: Iterable[Event], work: Coroutine[Any, Any, None]) -> None:
+    """Work, but no longer than until one of the ends is set."""
+    working = asyncio.ensure_future(work)
+    while not working.done() and not any(end.is_set() for end in ends):
+        await asyncio.wait({working}, timeout=LOOK_SECONDS)
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working

@@ -12,7 +12,7 @@ import click
 import orjson
 
 from selfinstruct.errors import SettingsError
-from selfinstruct.train.chat import Chat, EndOfChatError, texts
+from selfinstruct.train.chat import Chat, EndOfChatError, Told
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -61,24 +61,34 @@ def _lines(*, at_terminal: bool) -> Iterator[str]:
 
 def _below(chat: Chat, names: list[str], question: str) -> None:
     """One answer after the other as they are written, under the names of their models where there are several."""
-    last, begun = -1, False
-    with closing(chat.ask(question)) as pieces:
+    place, begun, written = 0, False, ""
+    with closing(chat.ask(question)) as steps:
         try:
-            for place, piece in pieces:
-                if place != last and len(names) > 1:
-                    click.echo(f"{chr(10) if last >= 0 else ''}[{names[place]}]")
-                begun = begun and place == last
-                text = piece if begun else piece.lstrip()
-                last, begun = place, begun or bool(text)
-                click.echo(text, nl=False)
+            for told in steps:
+                while place < len(names):
+                    if not begun and len(names) > 1:
+                        click.echo(f"{chr(10) if place else ''}[{names[place]}]")
+                    begun, text = True, told[place].shown
+                    click.echo(_news(written, text), nl=False)
+                    written = text
+                    if not told[place].over:
+                        break
+                    place, begun, written = place + 1, False, ""
+                    if place < len(names):
+                        click.echo()
         except KeyboardInterrupt:
             click.echo(" (stopped)", nl=False)
     click.echo()
 
 
+def _news(written: str, text: str) -> str:
+    """What is to be written behind what stands there already."""
+    return text[len(written) :] if text.startswith(written) else f"\n(that was thought; the answer:)\n{text}"
+
+
 def _as_json(chat: Chat, names: list[str], question: str) -> None:
-    answers = texts(chat.ask(question), len(names))
-    line = {"question": question, "answers": dict(zip(names, answers, strict=True))}
+    *_, told = chat.ask(question)
+    line = {"question": question, "answers": {name: one.shown for name, one in zip(names, told, strict=True)}}
     click.echo(orjson.dumps(line).decode())
 
 
@@ -87,24 +97,26 @@ def _beside(chat: Chat, names: list[str], question: str) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    console, found = Console(), [""] * len(names)
+    console, stopped = Console(), False
+    told: tuple[Told, ...] = (Told(),) * len(names)
     live = Live(console=console, transient=True, vertical_overflow="ellipsis")
-    with closing(chat.ask(question)) as pieces, live:
+    with closing(chat.ask(question)) as steps, live:
         try:
-            for place, piece in pieces:
-                found[place] += piece
-                live.update(_columns(names, found))
+            for told in steps:
+                live.update(_columns(names, told))
         except KeyboardInterrupt:
-            click.echo("(stopped)", err=True)
-    console.print(_columns(names, found))
+            stopped = True
+    console.print(_columns(names, told))
+    if stopped:
+        click.echo("(stopped)", err=True)
 
 
-def _columns(names: Iterable[str], found: Iterable[str]) -> Table:
+def _columns(names: Iterable[str], told: Iterable[Told]) -> Table:
     from rich import table as tables
     from rich.text import Text
 
     table = tables.Table(expand=True, show_lines=False)
     for name in names:
         table.add_column(Text(name), ratio=1, overflow="fold")
-    table.add_row(*(Text(one.strip()) for one in found))
+    table.add_row(*(Text(one.shown) for one in told))
     return table

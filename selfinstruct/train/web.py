@@ -10,26 +10,35 @@ from threading import Event
 from typing import Any
 
 from selfinstruct.train.answer import Decoding
-from selfinstruct.train.chat import NO_ANSWER, Chat, Exchange, Speaker
+from selfinstruct.train.chat import BROKEN_OFF, NO_ANSWER, Chat
 from selfinstruct.train.extras import require
+from selfinstruct.train.speakers import Exchange, Speaker
 
 Messages = list[dict[str, Any]]
 
 MOST_TOKENS = 4096
+FRAME = 0.08  # seconds between two pictures of an answer that grows; a browser draws the whole of it each time
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 
 
-def page(speakers: Sequence[Speaker], names: Sequence[str], decoding: Decoding, system: str = "") -> Any:
+def page(
+    speakers: Sequence[Speaker],
+    names: Sequence[str],
+    decoding: Decoding,
+    system: str = "",
+    stops: dict[str, Event] | None = None,
+) -> Any:
     """A `gradio.Blocks` with a panel for each speaker, the settings below, and the API name `ask`.
 
     The panels hold the conversations, so every visitor has their own; `ask` takes question, system message,
-    temperature, longest answer and the panels, and gives the panels while the answers grow.
+    temperature, longest answer and the panels, and gives the panels while the answers grow. `stops` gets what ends the
+    answer of each visitor.
     """
     require("web")
     import gradio as gr
 
-    stops: dict[str, Event] = {}
+    stops = {} if stops is None else stops
 
     def ask(
         visit: Any, question: str, system: str, temperature: float, max_tokens: float, *panels: Messages
@@ -96,17 +105,15 @@ def answers(
     chat.said = [_exchanges(panel) for panel in panels]
     shown: list[Messages] = [[*panel, {"role": "user", "content": question}] for panel in panels]
     yield shown
-    texts = [""] * len(speakers)
-    with closing(chat.ask(question)) as pieces:
-        for place, piece in pieces:
-            texts[place] += piece
+    with closing(chat.ask(question)) as steps:
+        for told in steps:
             if stop.is_set():
                 return
-            grown = [
-                [*panel, {"role": "assistant", "content": text}] if text else panel
-                for panel, text in zip(shown, texts, strict=True)
+            yield [
+                [*panel, {"role": "assistant", "content": one.shown}] if one.shown else panel
+                for panel, one in zip(shown, told, strict=True)
             ]
-            yield grown
+            stop.wait(FRAME)
 
 
 def launch(made: Any, *, host: str = "127.0.0.1", port: int | None = None, wait: bool = True) -> str:
@@ -130,7 +137,7 @@ def _exchanges(panel: Messages) -> tuple[Exchange, ...]:
     """What a panel holds, as pairs; a question that got no answer is left out."""
     texts = [(one["role"], _text(one["content"])) for one in panel]
     return tuple(
-        Exchange(asked, told)
+        Exchange(asked, told.partition(BROKEN_OFF)[0])
         for (role, asked), (next_role, told) in pairwise(texts)
         if (role, next_role) == ("user", "assistant") and not told.startswith(NO_ANSWER)
     )

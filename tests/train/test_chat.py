@@ -6,13 +6,12 @@ import io
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from threading import Barrier
 
 import pytest
 
 pytest.importorskip("torch")
 
-import tiny
 from adapters import adapter, peft_is_behind
 from click.testing import CliRunner
 
@@ -20,10 +19,11 @@ from selfinstruct.commands.chat import command
 from selfinstruct.errors import EndpointFailed, SettingsError
 from selfinstruct.testing import FaultServer
 from selfinstruct.train import terminal
-from selfinstruct.train.answer import Decoding, open_local
-from selfinstruct.train.chat import Chat, EndOfChatError, EndpointSpeaker, Exchange, LocalSpeaker, Talk, speaker
+from selfinstruct.train.answer import Decoding
+from selfinstruct.train.chat import Chat, EndOfChatError
 from selfinstruct.train.endpoint import Endpoint, named_endpoint
 from selfinstruct.train.named import Means, labels, name_models, open_models
+from selfinstruct.train.speakers import Anew, Exchange
 
 pytestmark = peft_is_behind
 
@@ -32,6 +32,8 @@ GREEDY = Decoding(max_new_tokens=12)
 
 class Parrot:
     """A speaker that says what it was told, and how much was said before."""
+
+    elsewhere = False
 
     def __init__(self, name="parrot", pieces=3):
         self.name, self.pieces, self.closed, self.seeds = name, pieces, False, []
@@ -48,6 +50,17 @@ class Parrot:
             self.closed = True
 
 
+class Patient(Parrot):
+    """A speaker that goes on until it is stopped."""
+
+    def reply(self, talk, decoding):
+        try:
+            yield f"{talk.question} {len(talk.before)} "
+            talk.stop.wait(30)
+        finally:
+            self.closed = True
+
+
 class Mute(Parrot):
     """A speaker whose endpoint is gone."""
 
@@ -57,22 +70,14 @@ class Mute(Parrot):
 
 
 @pytest.fixture(scope="module")
-def llama(tiny_llama):
-    """The tiny LLaMA in the format that it was taught in."""
-    return open_local(tiny_llama, format="plain")
-
-
-@pytest.fixture(scope="module")
 def tuned(tiny_llama, tmp_path_factory):
     """The folder of an adapter on it."""
     return str(adapter(tmp_path_factory.mktemp("adapters") / "tuned", tiny_llama))
 
 
 def said(chat, question):
-    found = [""] * len(chat.speakers)
-    for place, piece in chat.ask(question):
-        found[place] += piece
-    return [one.strip() for one in found]
+    *_, told = chat.ask(question)
+    return [one.shown for one in told]
 
 
 def test_each_speaker_remembers_its_own_answers():
@@ -93,13 +98,64 @@ def test_a_speaker_that_fails_leaves_the_others_alone():
 
 def test_an_answer_that_was_stopped_is_remembered_as_far_as_it_came():
     """The next question may be about what stands on the screen."""
-    parrot = Parrot()
-    pieces = Chat([parrot], GREEDY)
-    asking = pieces.ask("go on")
+    parrot = Patient()
+    chat = Chat([parrot], GREEDY)
+    asking = chat.ask("go on")
     next(asking)
     asking.close()
     assert parrot.closed
-    assert pieces.said == [(Exchange("go on", "go on 0"),)]
+    assert chat.said == [(Exchange("go on", "go on 0"),)]
+    assert not chat.stop.is_set(), "the next question is to be answered"
+
+
+def test_what_broke_off_is_shown_with_its_reason_and_remembered_without():
+    """The model must not read a message of ours as its own words."""
+
+    class Torn(Parrot):
+        def reply(self, talk, decoding):
+            yield "Half an "
+            raise EndpointFailed("gone")
+
+    chat = Chat([Torn("torn")], GREEDY)
+    assert said(chat, "hello") == ["Half an\n\n[broken off: gone]"]
+    assert chat.said == [(Exchange("hello", "Half an"),)]
+
+
+def test_what_turns_out_to_be_thought_is_neither_kept_nor_remembered():
+    """Some servers tell only at the end of a thought that it was one; on a pipe it stands there already."""
+
+    class Thinker(Parrot):
+        def reply(self, talk, decoding):
+            yield "Hm, let me see."
+            yield Anew("Yes")
+            yield ", it is."
+
+    chat = Chat([Thinker("a")], GREEDY)
+    assert said(chat, "hello") == ["Yes, it is."]
+    assert chat.said == [(Exchange("hello", "Yes, it is."),)]
+    assert terminal._news("Hm", "Yes") == "\n(that was thought; the answer:)\nYes"
+
+
+def test_models_elsewhere_answer_at_once_and_models_here_take_turns():
+    """Two endpoints need not wait for one another; two models on one processor would only slow each other down."""
+    both, order = Barrier(2), []
+
+    class Elsewhere(Parrot):
+        elsewhere = True
+
+        def reply(self, talk, decoding):
+            both.wait(20)
+            yield "met"
+
+    class Here(Parrot):
+        def reply(self, talk, decoding):
+            order.append((self.name, "begins"))
+            yield "here"
+            order.append((self.name, "ends"))
+
+    chat = Chat([Here("a"), Elsewhere("b"), Here("c"), Elsewhere("d")], GREEDY)
+    assert said(chat, "hello") == ["here", "met", "here", "met"]
+    assert order == [("a", "begins"), ("a", "ends"), ("c", "begins"), ("c", "ends")]
 
 
 def test_commands_change_the_talk():
@@ -119,70 +175,6 @@ def test_commands_change_the_talk():
     assert said(chat, "three") == ["three 0be kind"]
     with pytest.raises(EndOfChatError):
         chat.command("/quit")
-
-
-TALK = Talk("And snow?", (Exchange("What is grass like?", "It is green."),), "Be brief.")
-
-
-def test_a_chat_template_gets_the_whole_talk(tiny_llama):
-    """Roles, order and system message as the tokenizer's own template writes them, and its cue for the answer."""
-    local = replace(open_local(tiny_llama, format="plain"), format="chat", tokenizer=tiny.byte_level())
-    ids = LocalSpeaker(local)._ids(TALK)
-    assert local.tokenizer.decode(ids) == (
-        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat is grass like?<|im_end|>\n"
-        "<|im_start|>assistant\nIt is green.<|im_end|>\n<|im_start|>user\nAnd snow?<|im_end|>\n<|im_start|>assistant\n"
-    )
-    sly = LocalSpeaker(local)._ids(Talk("Say <|im_end|> twice."))
-    assert sly.count(local.tokenizer.convert_tokens_to_ids("<|im_end|>")) == 1
-    assert LocalSpeaker(local).notes("Be brief.") == []
-
-
-def test_a_format_with_turns_gets_them_as_in_training(llama):
-    """Between two turns stands what training put there: the end of the answer, and the next question."""
-    local = replace(llama, format="guanaco")
-    speaks = LocalSpeaker(local)
-    text = local.tokenizer.decode(speaks._ids(replace(TALK, system="")))
-    before, _, after = text.partition("It is green.")
-    assert "What is grass like?" in before
-    assert "And snow?" in after
-    assert after.rstrip().endswith("Assistant:")
-    from selfinstruct.train.encode import MASKED, Encoder
-
-    row = {**replace(TALK, system="").row, "id": "1"}
-    row["turns"][-1]["content"] = "It is white."
-    (example,), _ = Encoder(local.prompts, 1000).encode([row])
-    last = max(at for at, label in enumerate(example.labels) if label == MASKED) + 1
-    assert example.input_ids[:last] == speaks._ids(replace(TALK, system=""))
-
-
-def test_a_format_without_turns_says_so_and_asks_the_question_alone(llama):
-    """A model that forgets must not look as if it did not understand."""
-    speaks = LocalSpeaker(llama)
-    assert speaks.notes("Be brief.") == [
-        f"{llama.name}: the format plain has no turns, so each question stands alone",
-        f"{llama.name}: the format plain has no place for a system message",
-    ]
-    alone = "".join(speaks.reply(Talk("What is it like?\n\nsnow"), GREEDY))
-    assert "".join(speaks.reply(replace(TALK, question="What is it like?\n\nsnow"), GREEDY)) == alone
-    assert alone.strip() == "It is white."
-
-
-def test_a_talk_that_has_grown_too_long_says_what_to_do(llama):
-    """Beyond its positions a model writes noise; the way on is in the message."""
-    with pytest.raises(SettingsError, match="/reset begins anew"):
-        list(LocalSpeaker(llama).reply(Talk("word " * 300), GREEDY))
-
-
-def test_an_endpoint_gets_the_whole_talk():
-    """Roles and order over the wire, through the client of all commands, a transient fault survived."""
-    with FaultServer(lambda _: "It is white.", faults=["500"]) as server:
-        speaks = EndpointSpeaker(Endpoint("any", server.base_url))
-        assert list(speaks.reply(TALK, Decoding(max_new_tokens=9, temperature=0.5))) == ["It is white."]
-    body = server.requests[-1]
-    assert [one["role"] for one in body["messages"]] == ["system", "user", "assistant", "user"]
-    assert (body["messages"][-1]["content"], body["temperature"], body["max_tokens"]) == ("And snow?", 0.5, 9)
-    with pytest.raises(SettingsError, match="needs the chat API"):
-        speaker(Endpoint("any", server.base_url, api="completions"))
 
 
 def test_names_stand_for_models(tiny_llama, tuned):
@@ -231,6 +223,17 @@ def test_a_pipe_gives_an_answer_for_each_line(tuned, tiny_llama):
     assert answers["llama"].startswith("It is")
 
 
+def test_a_pipe_to_endpoints():
+    """Answers in the order of the models, whichever is first; a base model is asked in the format that is named."""
+    words = "--compare", "b@{0}", "--api", "completions", "--format", "plain"
+    with FaultServer(lambda body: f"I am {body['model']}.", pace=lambda body: 0.3 * (body["model"] == "a")) as server:
+        given = [f"a@{server.base_url}", *(word.format(server.base_url) for word in words)]
+        done = CliRunner().invoke(command, given, input="Who?\n", standalone_mode=False)
+    assert done.stdout == "[a]\nI am a.\n\n[b]\nI am b.\n"
+    assert done.stderr.count("each question stands alone") == 2
+    assert {body["prompt"] for body in server.requests} == {"Who?\n"}
+
+
 def test_columns_hold_all_answers(monkeypatch, capsys):
     """At a terminal the answers stand beside each other, with no mark-up read out of them."""
     monkeypatch.setenv("COLUMNS", "60")
@@ -252,7 +255,7 @@ def test_ctrl_c_ends_an_answer_and_not_the_chat(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO("one\ntwo\n"))
     chat = Chat([Interrupted("a")], GREEDY)
     terminal.run(chat, ["a"])
-    assert capsys.readouterr().out == "half an  (stopped)\nhalf an  (stopped)\n"
+    assert capsys.readouterr().out == "half an (stopped)\nhalf an (stopped)\n"
     assert chat.said == [(Exchange("one", "half an"), Exchange("two", "half an"))]
 
 
@@ -272,6 +275,30 @@ def test_at_a_real_terminal_two_models_stand_side_by_side(tuned):
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are a matter of POSIX")
+def test_ctrl_c_closes_the_connection_to_an_endpoint():
+    """The whole command at a pseudo-terminal: words as they come, Ctrl-C, and the next question."""
+    pexpect = pytest.importorskip("pexpect")
+    program = "from selfinstruct.commands.chat import command; command()"
+    with FaultServer(lambda _: "One two.", pace=lambda _: 3.0 if len(server.requests) == 1 else 0.0) as server:
+        words = ["-W", "ignore", "-c", program, f"any@{server.base_url}"]
+        child = pexpect.spawn(sys.executable, words, dimensions=(40, 100), encoding="utf-8", timeout=120)
+        child.expect("> ")
+        child.sendline("Count!")
+        child.expect("One")
+        child.sendintr()
+        child.expect(r"\(stopped\)")
+        child.expect("> ")
+        assert server.left == 1
+        child.sendline("Again!")
+        child.expect("One two.")
+        child.expect("> ")
+        child.sendline("/quit")
+        child.expect(pexpect.EOF)
+        child.close()
+    assert [one["content"] for one in server.requests[-1]["messages"]] == ["Count!", "One", "Again!"]
 
 
 def test_a_missing_package_is_one_line(tmp_path):

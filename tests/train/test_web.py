@@ -18,6 +18,7 @@ from adapters import adapter, peft_is_behind
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import web
 from selfinstruct.train.answer import Decoding
+from selfinstruct.train.chat import BROKEN_OFF
 
 pytestmark = peft_is_behind
 
@@ -42,7 +43,7 @@ def test_two_models_answer_in_two_panels(seen):
         assert asked == ["user", "What is it like?"]
         assert role == "assistant"
         assert told
-    assert models["steps"] > 3
+    assert models["steps"] >= 2
 
 
 def test_the_settings_and_the_panels_reach_the_models(seen):
@@ -57,6 +58,38 @@ def test_the_settings_and_the_panels_reach_the_models(seen):
 def test_stopping_in_the_browser_stops_the_model(seen):
     """A pressed Stop must not leave the model writing for nobody; what it wrote stays."""
     assert seen["slow"] == {"begun": True, "closed": True, "kept": True}
+
+
+def test_two_endpoints_stream_side_by_side(seen):
+    """Each panel grows at its own speed; one that breaks off says so at once, and the other goes on."""
+    ends = seen["endpoints"]
+    steady, torn = zip(*ends["grown"], strict=True)
+    broken = f"Half{BROKEN_OFF}"
+    assert len(set(steady)) > 3
+    assert (steady[-1], torn[-1][: len(broken)]) == ("One two three four five.", broken)
+    assert any(told.startswith(broken) and text != steady[-1] for text, told in ends["grown"])
+    assert ends["memory"] == ["go", "Half", "on"], "a message of ours is no word of the model"
+
+
+def test_the_stop_button_closes_the_connection_to_an_endpoint(seen):
+    """A server that is not read goes on to write, at somebody's cost."""
+    assert seen["endpoints"]["begun"]
+    assert seen["endpoints"]["closed"]
+
+
+def test_thousands_of_pieces_are_a_handful_of_pictures():
+    """A page that is drawn for every token falls behind a fast model."""
+
+    class Fast:
+        name, elsewhere = "fast", True
+
+        def reply(self, talk, decoding):
+            for number in range(5000):
+                yield f"{number} "
+
+    pictures = list(web.answers([Fast()], Decoding(), "", "go", [[]], Event()))
+    assert len(pictures) < 200
+    assert pictures[-1][0][-1]["content"].endswith(" 4999")
 
 
 def test_the_page_asks_for_nothing_elsewhere(seen):
@@ -82,7 +115,7 @@ def test_a_failure_in_a_panel_is_not_taken_for_an_answer():
     ]
 
     class Counts:
-        name = "counts"
+        name, elsewhere = "counts", False
 
         def reply(self, talk, decoding):
             yield " ".join(one.told for one in talk.before)

@@ -17,16 +17,18 @@ from urllib.request import urlopen
 
 from gradio_client import Client
 
+from selfinstruct.testing import FaultServer
 from selfinstruct.train.answer import Decoding
-from selfinstruct.train.chat import speaker
+from selfinstruct.train.endpoint import Endpoint
 from selfinstruct.train.named import Means, name_models, open_models
+from selfinstruct.train.speakers import speaker
 from selfinstruct.train.web import launch, page
 
 
 class Slow:
     """A speaker that writes for ever, until it is stopped."""
 
-    name = "slow"
+    name, elsewhere = "slow", False
 
     def __init__(self):
         self.begun, self.closed = threading.Event(), threading.Event()
@@ -109,10 +111,42 @@ def stopped():
     return {"begun": begun, "closed": closed, "kept": shown(job.result(timeout=60)[1])[-1][1].startswith("go 0")}
 
 
+def until(condition):
+    end = time.monotonic() + 30
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+def endpoints():
+    torn_answer = ["Half", {"error": {"message": "overloaded"}}]
+    with (
+        FaultServer(lambda _: "One two three four five.", pace=0.2) as steady,
+        FaultServer(lambda _: torn_answer) as torn,
+    ):
+        ends = Endpoint("steady", steady.base_url), Endpoint("torn", torn.base_url)
+        visitor = client(served(*map(speaker, ends)))
+        job = visitor.submit("go", "", 0.0, 9, [], [], api_name="/ask")
+        _, *panels = job.result(timeout=60)
+        grown = [[shown(panel)[-1][1] for panel in seen[1:]] for seen in job.outputs()]
+        again = visitor.submit("on", "", 0.0, 9, *panels, api_name="/ask")
+        begun = until(lambda: len(again.outputs()) > 2)
+        visitor.predict(api_name="/stop")
+        closed = until(lambda: steady.left == 1)
+        again.result(timeout=60)
+        memory = [one["content"] for one in torn.requests[-1]["messages"]]
+    return {"grown": grown, "begun": begun, "closed": closed, "memory": memory}
+
+
 def main():
     status = 1
     try:
-        found = {"models": two_models(sys.argv[1]), "echo": settings_and_memory(), "slow": stopped()}
+        found = {
+            "models": two_models(sys.argv[1]),
+            "echo": settings_and_memory(),
+            "slow": stopped(),
+            "endpoints": endpoints(),
+        }
         sys.stdout.write(json.dumps(found) + "\n")
         status = 0
     except BaseException:
