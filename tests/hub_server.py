@@ -1,4 +1,4 @@
-"""A Hub of Hugging Face on this machine: the endpoints that its client calls to publish and to load a data set.
+"""A Hub of Hugging Face on this machine: the endpoints that its client calls to publish and to load a set or a model.
 
 Repositories live in memory. Every request is noted, and chosen ones fail as they are told to.
 """
@@ -61,7 +61,7 @@ class HubServer:
 
 
 class Repository:
-    """A data set: commits, each a whole set of files, the first of them empty but for what the Hub puts there."""
+    """A data set or model: commits, each a whole set of files, the first of them empty but for what the Hub puts there."""
 
     def __init__(self, name, private):
         self.name, self.private, self.commits = name, private, []
@@ -301,16 +301,17 @@ def _entries(files, inside, *, recursive):
 
 
 _NAME = r"(?P<name>[\w.-]+/[\w.-]+)"
+_API = r"/api/(?:datasets|models)/"
 ROUTES = [
     (r"POST /api/repos/create", _Handler.create),
     (r"POST /api/validate-yaml", _Handler.check_yaml),
-    (rf"GET /api/datasets/{_NAME}(/revision/(?P<revision>[^/]+))?", _Handler.info),
-    (rf"POST /api/datasets/{_NAME}/preupload/[^/]+", _Handler.modes),
-    (rf"POST /api/datasets/{_NAME}/commit/[^/]+", _Handler.commit),
-    (rf"GET /api/datasets/{_NAME}/tree/[^/]+(?P<below>/.*)?", lambda self, name, below: self.tree(name, below or "")),
-    (rf"POST /api/datasets/{_NAME}/paths-info/[^/]+", _Handler.paths),
-    (r"POST /datasets/(?P<name>[\w.-]+/[\w.-]+?)\.git/info/lfs/objects/batch", _Handler.batch),
+    (rf"GET {_API}{_NAME}(/revision/(?P<revision>[^/]+))?", _Handler.info),
+    (rf"POST {_API}{_NAME}/preupload/[^/]+", _Handler.modes),
+    (rf"POST {_API}{_NAME}/commit/[^/]+", _Handler.commit),
+    (rf"GET {_API}{_NAME}/tree/[^/]+(?P<below>/.*)?", lambda self, name, below: self.tree(name, below or "")),
+    (rf"POST {_API}{_NAME}/paths-info/[^/]+", _Handler.paths),
+    (r"POST (?:/datasets)?/(?P<name>[\w.-]+/[\w.-]+?)\.git/info/lfs/objects/batch", _Handler.batch),
     (r"PUT /storage/(?P<oid>\w+)", _Handler.store),
     (r"POST /verify", _Handler.verify),
-    (rf"(?:GET|HEAD) /datasets/{_NAME}/resolve/[^/]+/(?P<path>.+)", _Handler.file),
+    (rf"(?:GET|HEAD) (?:/datasets)?/{_NAME}/resolve/[^/]+/(?P<path>.+)", _Handler.file),
 ]

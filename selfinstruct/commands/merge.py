@@ -11,7 +11,7 @@ from selfinstruct.commands.options import json_option
 
 
 @click.command("merge")
-@click.argument("adapter", type=click.Path(path_type=Path))
+@click.argument("adapter")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the model (default ADAPTER/merged).")
 @click.option("--base", metavar="MODEL", help="Where the base is, if it was moved.")
 @click.option(
@@ -25,7 +25,7 @@ from selfinstruct.commands.options import json_option
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where.")
 @json_option
 def command(
-    adapter: Path,
+    adapter: str,
     output: Path | None,
     base: str | None,
     dtype: str,
@@ -45,9 +45,11 @@ def command(
     """
     from selfinstruct.train import merge
 
+    if output is None and not Path(adapter).is_dir():
+        raise click.UsageError("Missing option '-o' / '--output': the folder for the model.")
     made = merge(
         adapter,
-        adapter / "merged" if output is None else output,
+        Path(adapter) / "merged" if output is None else output,
         base=base,
         dtype=dtype,
         device=device,

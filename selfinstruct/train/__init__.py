@@ -6,7 +6,7 @@ Importing this loads no torch.
     data.py       the rows, and those that are held out
     prompts.py    a tokenizer with a template: the ids in front of an answer, and what ends it
     encode.py     rows to token ids and labels
-    models.py     opening bases, adapters, tokenizers
+    models.py     opening bases, adapters, tokenizers; places.py, where their files are
     methods.py    what can be trained, and its limits; modules.py, what peft has not got
     plan.py       steps, tokens, parameters and memory, before anything starts
     training.py   from a data set to a tuned model: the file to read first; folder.py, what stands in it

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +16,7 @@ import orjson
 from selfinstruct.errors import SettingsError
 from selfinstruct.train.extras import quiet_libraries
 from selfinstruct.train.models import base_of, is_adapter, load_model
+from selfinstruct.train.places import folder_of
 from selfinstruct.train.prompts import CHAT, Prompts, inference_ids, prompts
 from selfinstruct.train.record import trained_format
 
@@ -238,7 +238,7 @@ def open_local(
 
 def fingerprint(path: str) -> str:
     """What tells a model from a later one in its place: names, sizes and times of its files, or an id of the Hub."""
-    folder = Path(path)
+    folder = folder_of(path)
     if not folder.is_dir():
         return path
     files = sorted(file for file in folder.iterdir() if file.is_file() and file.suffix in WEIGHTS_AND_SETTINGS)

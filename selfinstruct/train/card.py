@@ -48,7 +48,7 @@ def write_model_card(folder: Path, evaluation: Path | None = None) -> str:
         use,
         "",
         "```sh",
-        "selfinstruct chat THIS_FOLDER",
+        "selfinstruct chat THIS_MODEL",
         "```",
         "",
         "## Training",

@@ -29,6 +29,7 @@ from selfinstruct.train.models import (
     load_tokenizer,
     put_on,
 )
+from selfinstruct.train.places import folder_of
 from selfinstruct.train.prompts import Prompts, inference_ids, prompts
 from selfinstruct.train.record import FORMAT, trained_format, training_record, write_record
 
@@ -99,7 +100,7 @@ def merge(
             by more than `max_drift` (1e-3 in float32, more in 16 bits); what was written is removed then.
     """
     require("train")
-    source, folder = Path(adapter), Path(output)
+    source, folder = folder_of(adapter), Path(output)
     name = _checked_method(source, folder)
     place = os.fspath(base) if base is not None else base_of(source)
     model = load_base(place, dtype=dtype, device=device)
@@ -107,7 +108,7 @@ def merge(
     record = training_record(source)
     shown = prompts(tokenizer, trained_format(source) or DEFAULT_FORMAT)
     asked = _asked(shown, record, seq2seq=model.config.is_encoder_decoder)
-    _check_base(source, place, record, model)
+    _check_base(adapter, place, record, model)
     before = _logits(model, asked)
     model = put_on(model, source).eval()
     adapted = _logits(model, asked)
@@ -121,7 +122,7 @@ def merge(
     again = _logits(load_base(folder, dtype=dtype, device=device), asked)
     made = Merged(
         path=str(folder),
-        adapter=str(source),
+        adapter=os.fspath(adapter),
         base_model=place,
         dtype=dtype,
         drift=_largest(adapted, again),
@@ -133,7 +134,7 @@ def merge(
     if (source / FORMAT).is_file():
         shutil.copyfile(source / FORMAT, folder / FORMAT)
     write_record(folder, {**record, "merged": made.to_dict()})
-    if record:
+    if record and Path(adapter).is_dir():
         write_record(source, {**record, "merged": made.to_dict()})
     return made
 
@@ -201,11 +202,11 @@ def _agreement(some: Sequence[Any], others: Sequence[Any]) -> float:
     return sum(same) / len(same)
 
 
-def _check_base(source: Path, place: str, record: Mapping[str, Any], model: Any) -> None:
+def _check_base(adapter: str | os.PathLike[str], place: str, record: Mapping[str, Any], model: Any) -> None:
     """Refuse a base of the right shape with other weights, into which the adapter would be merged without a word."""
     if (before := record.get("base_identity")) and not same_base(before, identity(model)):
         raise SettingsError(
-            f"{source}: the weights of {place} are not those that this adapter was trained on; name its base with "
+            f"{adapter}: the weights of {place} are not those that this adapter was trained on; name its base with "
             "--base"
         )
 

@@ -14,6 +14,7 @@ import orjson
 from selfinstruct.errors import SettingsError
 from selfinstruct.train.extras import quiet_libraries, require
 from selfinstruct.train.identity import identity, same_base
+from selfinstruct.train.places import folder_of
 from selfinstruct.train.record import training_record
 from selfinstruct.train.settings import TrainSettings
 
@@ -34,8 +35,8 @@ def load_model(
 ) -> tuple[Any, Any]:
     """Open a model with its tokenizer, ready to answer: `(model, tokenizer)`.
 
-    `path_or_id` is a base (a folder, or an id of the Hub), a merged model, or the folder of an adapter, peft's or ours,
-    whose base is opened with it; `base` says where that base is now, if it was moved. `adapter` puts an adapter on a
+    `path_or_id` is a base, a merged model, or an adapter, peft's or ours, whose base is opened with it: a folder, or an
+    id of the Hub. `base` says where the adapter's base is now, if it was moved. `adapter` puts an adapter on a
     base. `dtype` "auto" is bfloat16 on a GPU that has it and float32 elsewhere; `device` "auto" is the GPU, if any.
 
     Raises:
@@ -51,7 +52,7 @@ def load_model(
     before = training_record(adapter).get("base_identity")
     if before and not same_base(before, identity(model)):
         logger.warning("%s was trained on other weights than those of %s", adapter, place)
-    tokenizer = load_tokenizer(adapter if has_tokenizer(adapter) else place)
+    tokenizer = load_tokenizer(folder_of(adapter) if has_tokenizer(adapter) else place)
     return put_on(model, adapter).eval(), tokenizer
 
 
@@ -109,7 +110,7 @@ def load_tokenizer(path_or_id: str | os.PathLike[str]) -> Any:
 
 def has_tokenizer(folder: str | os.PathLike[str]) -> bool:
     """Whether a folder holds a tokenizer, as an adapter of ours does and one from elsewhere need not."""
-    return (Path(folder) / "tokenizer_config.json").is_file()
+    return (folder_of(folder) / "tokenizer_config.json").is_file()
 
 
 def let_all_read(folder: Path) -> None:
@@ -124,7 +125,7 @@ def put_on(model: Any, adapter: str | os.PathLike[str]) -> Any:
     Raises:
         SettingsError: the folder holds none, or its weights are not for this model.
     """
-    folder = Path(adapter)
+    folder = folder_of(adapter)
     if (folder / OWN_CONFIG).is_file():
         from selfinstruct.train.modules import load_modules
 
@@ -145,13 +146,13 @@ def put_on(model: Any, adapter: str | os.PathLike[str]) -> Any:
 
 
 def is_adapter(path: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds an adapter, which needs its base."""
-    return any((Path(path) / name).is_file() for name in (PEFT_CONFIG, OWN_CONFIG))
+    """Whether a folder, or a repository of the Hub, holds an adapter, which needs its base."""
+    return any((folder_of(path) / name).is_file() for name in (PEFT_CONFIG, OWN_CONFIG))
 
 
 def has_switch(path: str) -> bool:
-    """Whether a folder holds a peft adapter, whose base answers from the same weights."""
-    return (Path(path) / PEFT_CONFIG).is_file()
+    """Whether it holds a peft adapter, whose base answers from the same weights."""
+    return (folder_of(path) / PEFT_CONFIG).is_file()
 
 
 def base_of(adapter: str | os.PathLike[str]) -> str:
@@ -160,11 +161,11 @@ def base_of(adapter: str | os.PathLike[str]) -> str:
     Raises:
         SettingsError: it names none, or a folder that is gone.
     """
-    folder = Path(adapter)
+    folder = folder_of(adapter)
     name = PEFT_CONFIG if (folder / PEFT_CONFIG).is_file() else OWN_CONFIG
     base = orjson.loads((folder / name).read_bytes()).get("base_model_name_or_path")
     if not base or (Path(base).is_absolute() and not Path(base).exists()):
-        raise SettingsError(f"{folder}: its base {base or '(none named)'} is not there; say where it is with --base")
+        raise SettingsError(f"{adapter}: its base {base or '(none named)'} is not there; say where it is with --base")
     return str(base)
 
 

@@ -15,6 +15,7 @@ import orjson
 import selfinstruct
 from selfinstruct.errors import SettingsError
 from selfinstruct.records import appearing
+from selfinstruct.train.places import folder_of
 from selfinstruct.train.plan import world_size
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 def trained_format(path: str | os.PathLike[str]) -> str | None:
     """The format that a model was tuned with, None where no record of a training stands beside it."""
-    copy = Path(path) / FORMAT
+    copy = folder_of(path) / FORMAT
     if copy.is_file():
         return str(copy)
     settings = training_record(path).get("settings", {})
@@ -78,7 +79,7 @@ def trained_format(path: str | os.PathLike[str]) -> str | None:
 
 def training_record(path: str | os.PathLike[str]) -> Mapping[str, Any]:
     """What the training that made a model has written about itself, empty where there is nothing."""
-    folder = Path(path)
+    folder = folder_of(path)
     return read_record(folder) if (folder / RECORD).is_file() else {}
 
 

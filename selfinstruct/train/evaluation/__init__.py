@@ -26,6 +26,7 @@ from selfinstruct.errors import SettingsError
 from selfinstruct.ledger import Ledger
 from selfinstruct.train.answer import DEFAULT_FORMAT, Decoding
 from selfinstruct.train.data import read_data
+from selfinstruct.train.endpoint import named_endpoint
 from selfinstruct.train.evaluation import harness, results, scoring
 from selfinstruct.train.evaluation.answering import Answered, Contestant, contestant
 from selfinstruct.train.evaluation.heldout import Level, Overlap, find_overlaps, read_training
@@ -105,10 +106,11 @@ def evaluate(
     require("eval")
     plan, means = plan or Plan(), means or Means()
     questions = read_questions(dataset, per_task=plan.per_task)
-    known = [os.fspath(one) for one in training] or _recorded_data(model)
+    local = named_endpoint(model, means.base_url) is None
+    known = [os.fspath(one) for one in training] or (_recorded_data(model) if local else [])
     overlaps = find_overlaps(questions, read_training(known), plan.held_out_by) if known else []
     asked = _held_out(questions, overlaps, plan, known)
-    beside = compare or ([BASE] if with_base and is_adapter(model) else [])
+    beside = compare or ([BASE] if with_base and local and is_adapter(model) else [])
     named = name_models(model, beside, means)
     settings = _settings(named, os.fspath(dataset), asked, known, plan)
     with results.opened(Path(output), settings) as path:
