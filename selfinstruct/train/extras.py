@@ -34,6 +34,11 @@ def require(extra: str) -> None:
         )
 
 
+CHATTY = ("transformers", "bitsandbytes", "huggingface_hub")
+# Says why nothing happens for half a minute: the Hub cannot be reached, and is tried again.
+WAITING = "huggingface_hub.utils._http"
+
+
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
     """Without what the libraries say of each other and of what is done here on purpose, and bars only at a terminal."""
@@ -41,10 +46,13 @@ def quiet_libraries() -> Iterator[None]:
     import datasets
     import transformers.utils.logging as of_transformers
 
-    levels = {name: logging.getLogger(name).level for name in ("transformers", "bitsandbytes", "huggingface_hub")}
+    levels = {name: logging.getLogger(name).level for name in (*CHATTY, WAITING)}
+    hub = logging.getLogger("huggingface_hub")
+    propagates, hub.propagate = hub.propagate, False  # it has a handler of its own, and would speak twice
     bars = of_transformers.is_progress_bar_enabled() and not sys.stderr.isatty()
-    for name in levels:
+    for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger(WAITING).setLevel(logging.WARNING)
     if bars:
         of_transformers.disable_progress_bar()
         datasets.disable_progress_bars()
@@ -55,6 +63,7 @@ def quiet_libraries() -> Iterator[None]:
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
+        hub.propagate = propagates
         if bars:
             of_transformers.enable_progress_bar()
             datasets.enable_progress_bars()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -172,6 +173,22 @@ def test_a_gated_base_says_how_to_get_access(tmp_path):
         "meta-llama/Llama-2-7b-hf: access has to be granted first. Accept the licence on "
         "https://huggingface.co/meta-llama/Llama-2-7b-hf, then log in: hf auth login\n"
     )
+
+
+@pytest.mark.slow
+def test_a_hub_that_cannot_be_reached_is_said_while_it_is_tried_again(tmp_path):
+    """Half a minute without a word looked like a hang."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        place = {"HF_ENDPOINT": f"http://127.0.0.1:{closed.getsockname()[1]}", "HF_HOME": str(tmp_path)}
+        code = "from selfinstruct.train import load_model\nload_model('owner/name')"
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env={**os.environ, **place}
+        ) as trying:
+            said = [trying.stderr.readline(), trying.stderr.readline()]
+            trying.kill()
+    assert "owner/name/resolve/main/" in said[0]
+    assert said[1].startswith("Retrying in 1s")
 
 
 def test_padding_takes_a_token_that_is_there(tiny_llama):
