@@ -18,14 +18,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.records import Records, Source, check_outputs, open_records, writing
 from selfinstruct.text import TOKENIZERS
-
-if TYPE_CHECKING:
-    from selfinstruct.join.documents import Ints
 
 MUCH = 0.1  # the share of all rows from which a single group is told of
 
@@ -48,39 +45,22 @@ def near_groups(
 
     import numpy as np
 
-    from selfinstruct.join.decisions import Shape
+    from selfinstruct.join.decisions import Shape, components
     from selfinstruct.join.documents import read_documents
     from selfinstruct.join.finder import Finder
 
     with ThreadPoolExecutor(workers) as pool:
         documents = read_documents(texts, TOKENIZERS[tokenizer], pool)
-        pairs = Finder(documents, Shape.of(documents, 0), Fraction(str(max_rouge)) / 2, pool).all()
+        pairs = Finder(documents, Shape.of(documents, 0), Fraction(str(max_rouge)) / 2, pool).ties()
     # Texts without words are like nothing but themselves.
     first: dict[str, int] = {}
     same = np.fromiter((first.setdefault(text, at) for at, text in enumerate(texts)), np.int64, len(texts))
     own = np.arange(len(texts))
-    labels = _components(
+    labels = components(
         np.concatenate([pairs.early, own, own]), np.concatenate([pairs.late, same, documents.firsts]), len(texts)
     )
     numbers: dict[int, int] = {}
     return [numbers.setdefault(label, len(numbers)) for label in labels.tolist()]
-
-
-def _components(ends: Ints, others: Ints, number: int) -> Ints:
-    """For each of some points the least one that edges lead to: ever lower labels go over the edges till none does."""
-    import numpy as np
-
-    labels = np.arange(number)
-    while len(ends):
-        here, there = labels[ends], labels[others]
-        apart = here != there
-        ends, others, here, there = ends[apart], others[apart], here[apart], there[apart]
-        lower = np.minimum(here, there)
-        np.minimum.at(labels, here, lower)
-        np.minimum.at(labels, there, lower)
-        while not np.array_equal(labels, labels[labels]):
-            labels = labels[labels]
-    return labels
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from reference import FOLDER, instructions, needs_reference
 
 from selfinstruct.cli import cli
 from selfinstruct.errors import SettingsError
+from selfinstruct.join import finder
 from selfinstruct.split import choose, near_groups, split
 from selfinstruct.text import words
 
@@ -69,11 +70,28 @@ WORDS = st.lists(
 ).map(" ".join)
 
 
+@pytest.mark.parametrize("steps", [{}, {"BLOCK": 4, "CROWD": 1, "SURE": 2}], ids=["as it is", "crowded"])
 @given(texts=st.lists(WORDS, max_size=25), threshold=st.sampled_from([0.3, 0.5, 0.7, 1]))
 @settings(max_examples=150, deadline=None)
-def test_groups_are_those_of_every_pair(texts, threshold):
-    """The exact join and the components are as good as comparing all with all."""
-    assert near_groups(texts, threshold) == brute(texts, threshold)
+def test_groups_are_those_of_every_pair(steps, texts, threshold):
+    """As good as comparing all with all, also where so many are alike that not all pairs are looked for."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in steps.items():
+            patch.setattr(finder, name, value)
+        assert near_groups(texts, threshold) == brute(texts, threshold)
+
+
+def test_texts_that_are_all_alike_are_not_all_compared(monkeypatch):
+    """3,000 of a kind are 4.5 million pairs, 10,000 took gigabytes; one to tie each is enough, and ties between kinds."""
+    listed = []
+    verified = finder.Finder._verified
+    monkeypatch.setattr(
+        finder.Finder, "_verified", lambda self, *given: [listed.append(len(given[1])), verified(self, *given)][1]
+    )
+    kinds = ("Solve the word problem about apples and give the number, case {}", "Translate sentence {} of the letter")
+    texts = [kind.format(number) for number in range(3000) for kind in kinds]
+    assert near_groups(texts) == [0, 1] * 3000
+    assert sum(listed) < 64 * len(texts)
 
 
 @given(groups=st.lists(st.integers(0, 20), min_size=2, max_size=60), seed=st.integers(0, 5), share=st.floats(0.1, 0.9))

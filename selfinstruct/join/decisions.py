@@ -179,3 +179,18 @@ def _nearest(rows: Ints, docs: Ints, pairs: Pairs, kept: Mask, lengths: SmallInt
     # 3) Where a row comes in that order: the best before it.
     last = np.searchsorted(doc << 32 | near, docs << 32 | rows) - 1
     return near[best[last]], lcs[best[last]]
+
+
+def components(ends: Ints, others: Ints, number: int) -> Ints:
+    """For each of some points the least one that edges lead to: ever lower labels go over the edges till none does."""
+    labels = np.arange(number)
+    while len(ends):
+        here, there = labels[ends], labels[others]
+        apart = here != there
+        ends, others, here, there = ends[apart], others[apart], here[apart], there[apart]
+        lower = np.minimum(here, there)
+        np.minimum.at(labels, here, lower)
+        np.minimum.at(labels, there, lower)
+        while not np.array_equal(labels, labels[labels]):
+            labels = labels[labels]
+    return labels

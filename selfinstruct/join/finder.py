@@ -12,7 +12,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import LCSseq
 
 from selfinstruct.join.candidates import Crowded, Members, Wanted, likely_pairs
-from selfinstruct.join.decisions import Pairs, Shape, keep
+from selfinstruct.join.decisions import Pairs, Shape, components, keep
 from selfinstruct.join.documents import Documents, Ints, Mask
 
 VERIFIED = 1 << 18  # pairs whose strings are listed at once
@@ -56,6 +56,22 @@ class Finder:
         except Crowded:
             pass
         return self._by_blocks(), False
+
+    def ties(self) -> Pairs:
+        """Similar pairs that tie together what all of them would, over any number of steps.
+
+        Where many are alike there are fewer of them: within a group whose documents are tied no pair is looked for.
+        """
+        pairs, complete = self.needed()
+        if complete:
+            return pairs
+        found, rows = [pairs], np.flatnonzero(self._distinct)
+        labels = components(pairs.early, pairs.late, len(self._documents))
+        for label in np.flatnonzero(np.bincount(labels) > SURE):
+            inside = labels[rows] == label
+            found.append(self._across(rows[inside], rows[~inside]))
+            rows = rows[~inside]
+        return Pairs.joined([*found, self._similar(rows, np.zeros_like(self._kept))])
 
     def _by_blocks(self) -> Pairs:
         """Decide block after block, each as large as what is kept.
