@@ -8,7 +8,7 @@ Importing this loads no torch.
     encode.py     rows to token ids and labels
     models.py     opening bases, adapters, tokenizers; places.py, where their files are
     methods.py    what can be trained, and its limits; modules.py, what peft has not got
-    plan.py       steps, tokens, parameters and memory, before anything starts
+    plan.py       steps, tokens, parameters and memory (memory.py, activations.py), before anything starts
     training.py   from a data set to a tuned model: the file to read first; folder.py, what stands in it
     record.py     training.json; identity.py, what tells one base from another
     fit.py        the steps; trainers.py, exact sums and checkpoints; callbacks.py; curve.py; trl_engine.py

@@ -74,6 +74,8 @@ def _ignore_warnings() -> None:
         for category in (FutureWarning, DeprecationWarning):
             warnings.filterwarnings("ignore", category=category, module=module)
     warnings.filterwarnings("ignore", message="PiSSA changes the base weights")
+    # GPT-2's Conv1D: peft says that it does what it should.
+    warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
     # AdaLoRA gives whole layers up, which peft takes for the sign of a broken file.
     warnings.filterwarnings("ignore", message=".*invalid shape|.*rank_pattern keys did not match")
     # Virtual tokens stand in front of the text, so peft counts positions itself.

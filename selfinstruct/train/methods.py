@@ -125,13 +125,7 @@ def apply(model: Any, settings: TrainSettings, *, steps: int) -> Any:
         return add_modules(model, settings.method, bottleneck=settings.bottleneck)
     import peft
 
-    if settings.quantization != "none":
-        # Normalisations in float32, as in QLoRA.
-        model = peft.prepare_model_for_kbit_training(
-            model,
-            use_gradient_checkpointing=settings.checkpointing,
-            gradient_checkpointing_kwargs={"use_reentrant": False},
-        )
+    # Not by prepare_model_for_kbit_training, which widens all that is not quantised, and with it every activation.
     try:
         return peft.get_peft_model(model, _config(model, settings, steps))
     except ValueError as error:

@@ -9,12 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from selfinstruct.errors import SettingsError
+from selfinstruct.train.activations import Batch
 from selfinstruct.train.encode import Example
+from selfinstruct.train.memory import memory
 from selfinstruct.train.settings import TrainSettings
-
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-# Bits of a weight with its share of constants (arXiv 2305.14314, section 3), and of 8-bit vectors.
-QUANTISED = {("nf4", True): 4.127, ("nf4", False): 4.5, ("int8", True): 8.0, ("int8", False): 8.0}
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,11 @@ class Batches:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training will take. Bytes are of one device and an estimate; activations depend on the kernels."""
+    """What a training will take.
+
+    Bytes are of one device, and an estimate (memory.py says how good a one). `memory_bytes` is the most at once, which
+    is less than the sum where gradients and activations do not meet.
+    """
 
     base: str
     method: str
@@ -44,15 +46,11 @@ class Plan:
     gradients_bytes: int
     optimizer_bytes: int
     activations_bytes: int
-
-    @property
-    def memory_bytes(self) -> int:
-        """The sum of the four."""
-        return self.weights_bytes + self.gradients_bytes + self.optimizer_bytes + self.activations_bytes
+    memory_bytes: int
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as JSON."""
-        return {**asdict(self), "memory_bytes": self.memory_bytes}
+        return asdict(self)
 
     def __str__(self) -> str:
         share = 100 * self.trainable / self.parameters
@@ -63,9 +61,9 @@ class Plan:
                 f"  {self.tokens:,} tokens, {self.trained_tokens:,} of them in the loss",
                 f"  {self.trainable:,} of {self.parameters:,} parameters are trained ({share:.3g} %)",
                 (
-                    f"  about {_size(self.memory_bytes)} a device: weights {_size(self.weights_bytes)}, gradients "
-                    f"{_size(self.gradients_bytes)}, optimizer {_size(self.optimizer_bytes)}, activations up to "
-                    f"{_size(self.activations_bytes)}"
+                    f"  about {_size(self.memory_bytes)} a device at most: weights {_size(self.weights_bytes)}, "
+                    f"gradients {_size(self.gradients_bytes)}, optimizer {_size(self.optimizer_bytes)}, activations up "
+                    f"to {_size(self.activations_bytes)}; a GPU's context and its allocator's gaps come on top"
                 ),
             )
         )
@@ -117,15 +115,10 @@ def plan(
 ) -> Plan:
     """The plan of a training on these examples. The model is built without weights to count its parameters."""
     steps, epoch = steps_of(len(examples), settings)
-    parameters, trainable, linear = _count(config, settings, steps)
+    parameters, model = _shape(config, settings, steps)
     passes = steps / epoch
-    if settings.quantization == "none":
-        weights = float(parameters * BYTES[load_dtype])
-    else:
-        bits = QUANTISED[settings.quantization, settings.double_quantization]
-        weights = linear * bits / 8 + (parameters - linear) * BYTES["float32"]  # as prepare_model_for_kbit_training
-    shards = batches(settings).processes if settings.fsdp else 1
-    states = 2 if "8bit" in settings.optimizer else 8
+    cut, batch = batches(settings), _longest(config, examples, settings)
+    took = memory(model, settings, batch, load_dtype, shards=cut.processes if settings.fsdp else 1)
     return Plan(
         base=base,
         method=settings.method,
@@ -136,46 +129,41 @@ def plan(
         tokens=round(passes * sum(len(one.input_ids) for one in examples)),
         trained_tokens=round(passes * sum(one.trained for one in examples)),
         parameters=parameters,
-        trainable=trainable,
-        weights_bytes=round(weights / shards),
-        gradients_bytes=round(trainable * 4 / shards),
-        optimizer_bytes=round(trainable * states / shards),
-        activations_bytes=_activations(config, examples, settings, load_dtype),
+        trainable=sum(one.numel() for one in model.parameters() if one.requires_grad),
+        weights_bytes=round(took.weights),
+        gradients_bytes=round(took.gradients),
+        optimizer_bytes=round(took.optimizer),
+        activations_bytes=round(took.activations),
+        memory_bytes=round(took.peak(accumulated=cut.accumulation > 1)),
     )
 
 
-def _count(config: Any, settings: TrainSettings, steps: int) -> tuple[int, int, int]:
-    """Parameters, trained ones, and those in the linear layers that are quantised."""
+def _shape(config: Any, settings: TrainSettings, steps: int) -> tuple[int, Any]:
+    """The parameters of the base, and the model as the method prepares it, on the meta device."""
     import torch
     import transformers
 
     from selfinstruct.train import methods
 
     kind = transformers.AutoModelForSeq2SeqLM if config.is_encoder_decoder else transformers.AutoModelForCausalLM
+    # The first singular vectors cannot be computed without weights; PiSSA has the shape of LoRA.
+    shaped = settings.updated(
+        {"method": "lora" if settings.method == "pissa" else settings.method, "quantization": "none"}
+    )
     with torch.device("meta"):
         model = kind.from_config(config)
         parameters = model.num_parameters()
-        head = model.get_output_embeddings()
-        linear = sum(one.weight.numel() for one in model.modules() if type(one) is torch.nn.Linear and one is not head)
-        # The first singular vectors cannot be computed without weights; PiSSA has the shape of LoRA.
-        shaped = settings.updated(
-            {"method": "lora" if settings.method == "pissa" else settings.method, "quantization": "none"}
-        )
-        trained, _ = methods.trainable(methods.apply(model, shaped, steps=steps))
-    return parameters, trained, linear
+        return parameters, methods.apply(model, shaped, steps=steps)
 
 
-def _activations(config: Any, examples: Sequence[Example], settings: TrainSettings, load_dtype: str) -> int:
-    """Activations of the longest batch: 34 bytes a hidden value of 16 bits (arXiv 2205.05198, section 4.1).
-
-    Without the quadratic part, which fused attention does not keep; with the logits, which are computed in float32.
-    """
-    text = config.get_text_config(decoder=True)
-    wide = BYTES[load_dtype] / 2
-    tokens = batches(settings).micro_batch * max(len(one.input_ids) for one in examples)
-    layers = text.num_hidden_layers
-    kept = layers * 2 + 34 if settings.checkpointing else layers * 34
-    return int(tokens * (text.hidden_size * kept * wide + text.vocab_size * (4 + 4 + BYTES[load_dtype])))
+def _longest(config: Any, examples: Sequence[Example], settings: TrainSettings) -> Batch:
+    """The longest micro-batch that can come up."""
+    rows = batches(settings).micro_batch
+    tokens = settings.max_length if settings.packing else max(len(one.input_ids) for one in examples)
+    virtual = settings.virtual_tokens if settings.method in ("prompt", "prefix") else 0
+    labels = max(len(one.labels) for one in examples) if config.is_encoder_decoder else tokens + virtual
+    uneven = len({len(one.input_ids) for one in examples}) > 1
+    return Batch(rows, tokens + virtual, labels, padded=settings.packing or (rows > 1 and uneven))
 
 
 def _size(count: float) -> str:

@@ -85,7 +85,6 @@ def test_a_quantised_base_is_tuned_and_merged_in_full(tiny_llama, tmp_path, sett
     assert made.drift < 1e-5
     saved = safetensors.torch.load_file(tuned.merged_path / "model.safetensors")
     assert {one.dtype for one in saved.values()} == {torch.float32}
-    assert tuned.record["plan"]["weights_bytes"] < 0.7 * 4 * tuned.record["plan"]["parameters"]
 
 
 @pytest.mark.parametrize("name", PRESETS)
