@@ -145,12 +145,14 @@ SHAPES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("config", "given"), SHAPES.values(), ids=SHAPES)
 def test_the_peak_of_other_shapes_is_as_planned(measure, config, given):
     """Wide and shallow, narrow and deep, rows so long that their mask counts."""
     assert 0.95 < ratio(measure(config, **given)) < 1.15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [qwen3(), gpt2(), t5()], ids=["qwen3", "gpt2", "t5"])
 @pytest.mark.parametrize("given", [{}, {"method": "full"}, {"dtype": "bfloat16"}], ids=["lora", "full", "bfloat16"])
 def test_the_peak_of_other_architectures_is_as_planned(measure, config, given):
@@ -176,6 +178,7 @@ def test_the_peak_on_a_quantised_base_is_as_planned(measure, given):
     assert 0.95 < ratio((planned, seen)) < 1.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [llama(), t5()], ids=["llama", "t5"])
 @pytest.mark.parametrize("method", [name for name in methods.METHODS if name not in ("lora", "pissa", "full")])
 def test_the_peak_of_every_method_is_as_planned(measure, config, method):
