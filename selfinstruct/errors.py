@@ -67,7 +67,7 @@ class DiskFull(RunError):
 
 
 class HubError(SelfInstructError):
-    """The Hub of Hugging Face did not take a data set; the same command tries again."""
+    """The Hub of Hugging Face did not take or give what it was asked to; the same command tries again."""
 
     exit_status = 4
 

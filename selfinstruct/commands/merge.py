@@ -44,8 +44,9 @@ def command(
       selfinstruct merge adapters/first -o models/first --dtype bfloat16
     """
     from selfinstruct.train import merge
+    from selfinstruct.train.models import is_adapter
 
-    if output is None and not Path(adapter).is_dir():
+    if output is None and not Path(adapter).is_dir() and is_adapter(adapter):
         raise click.UsageError("Missing option '-o' / '--output': the folder for the model.")
     made = merge(
         adapter,

@@ -15,7 +15,7 @@ Importing this loads no torch.
     tuned.py      the result: ask, merge (merging.py), publish (publish.py, card.py); autotrain.py, elsewhere
     answer.py     a model that is opened for answers; endpoint.py, one behind an address; named.py, either
     evaluation/   scores of the answers to a test set
-    chat.py       a conversation; terminal.py and web.py show it
+    chat.py       a conversation with speakers.py; terminal.py and web.py show it
 """
 
 from __future__ import annotations

@@ -114,6 +114,7 @@ def differences(rows: Sequence[Row], base: str | os.PathLike[str], settings: Tra
         ),
         f"it does not stop after {settings.max_steps} steps (--epochs {settings.epochs:g} decides)": settings.max_steps,
         "it does not group by length": settings.group_by_length,
+        "it does not stop early": settings.early_stop is not None,
         "it does not quantise the constants of 4 bits (--no-double-quantization)": (
             settings.quantization == "nf4" and settings.double_quantization
         ),

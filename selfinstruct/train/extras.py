@@ -18,6 +18,9 @@ EXTRAS = {
     "eval": ("nltk", "sacrebleu", "yaml"),
     "web": ("gradio",),
 }
+CHATTY = ("transformers", "bitsandbytes", "huggingface_hub")
+# Says why nothing happens for half a minute: the Hub cannot be reached, and is tried again.
+WAITING = "huggingface_hub.utils._http"
 
 
 def require(extra: str) -> None:
@@ -32,11 +35,6 @@ def require(extra: str) -> None:
             f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed; "
             f"type: pip install 'selfinstruct[{extra}]'"
         )
-
-
-CHATTY = ("transformers", "bitsandbytes", "huggingface_hub")
-# Says why nothing happens for half a minute: the Hub cannot be reached, and is tried again.
-WAITING = "huggingface_hub.utils._http"
 
 
 @contextmanager

@@ -37,12 +37,6 @@ def check_folder(folder: Path, prepared: Prepared, resume: str | os.PathLike[str
         raise SettingsError(
             f"{folder}: holds a training already; --resume auto goes on with it, or choose another folder"
         )
-    template = format_file(prepared.settings.format)
-    if template and (folder / FORMAT).is_file() and template.read_bytes() != (folder / FORMAT).read_bytes():
-        raise SettingsError(
-            f"{template}: has changed since this training was begun; {folder / FORMAT} is what it was, so put that in "
-            "its place, or train into another folder"
-        )
     before = read_record(folder)
     now = record(prepared)
     changed = TrainSettings(**before["settings"]).changed_in(prepared.settings)
@@ -56,8 +50,27 @@ def check_folder(folder: Path, prepared: Prepared, resume: str | os.PathLike[str
         )
 
 
-def begin(folder: Path, facts: dict[str, Any]) -> None:
-    """The record of a training without a result, and the template of its prompts.
+def kept_template(folder: Path) -> Path | None:
+    """The copy of the template file that the training in a folder was begun with."""
+    return folder / FORMAT if (folder / FORMAT).is_file() else None
+
+
+def check_template(given: str, kept: Path) -> None:
+    """Make sure that a format is the template that a training was begun with, wherever its file is now.
+
+    Raises:
+        SettingsError: it is another one.
+    """
+    file = format_file(given)
+    if file is None or file.read_bytes() != kept.read_bytes():
+        raise SettingsError(
+            f"{given}: is another template than that of this training ({kept}); leave --format out to go on with it, "
+            "or train into another folder"
+        )
+
+
+def begin(folder: Path, facts: dict[str, Any], template: Path | None) -> None:
+    """The record of a training without a result, and the template file of its prompts.
 
     Raises:
         SettingsError: the base has other weights than when the training was begun.
@@ -69,7 +82,7 @@ def begin(folder: Path, facts: dict[str, Any]) -> None:
             "back, or train into another folder"
         )
     write_record(folder, facts)
-    if (template := format_file(facts["settings"]["format"])) is not None:
+    if template is not None and not (folder / FORMAT).is_file():
         shutil.copyfile(template, folder / FORMAT)
 
 

@@ -12,13 +12,15 @@ SAMPLES = 64  # of each parameter
 def identity(model: Any) -> dict[str, str | None]:
     """Digests of a sample of the weights of a whole model: of its linear layers, and of all others.
 
-    The samples are rounded to bfloat16, so that a base has the same digests in 32 bits and in 16. Those of quantised
-    linear layers are None: their numbers are no longer the base's. `dtype` says in which numbers the model was held.
+    The samples are rounded to bfloat16, so that a base has the same digests in 32 bits and in 16; names have no part in
+    them, for a later transformers may have others. Those of quantised linear layers are None: their numbers are no
+    longer the base's. `dtype` says in which numbers the model was held.
     """
     import torch
+    from transformers.pytorch_utils import Conv1D
 
     head = model.get_output_embeddings()
-    layers = [one for one in model.modules() if isinstance(one, torch.nn.Linear) and one is not head]
+    layers = [one for one in model.modules() if isinstance(one, torch.nn.Linear | Conv1D) and one is not head]
     linear = {id(weight) for layer in layers for weight in layer.parameters()}
     sides: dict[bool, list[tuple[str, Any]]] = {True: [], False: []}
     for name, weight in model.named_parameters():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +21,20 @@ from selfinstruct.train.data import read_data
 from selfinstruct.train.extras import quiet_libraries, require
 from selfinstruct.train.identity import identity, same_base
 from selfinstruct.train.models import (
-    OWN_CONFIG,
-    PEFT_CONFIG,
     base_of,
     has_tokenizer,
     is_adapter,
     let_all_read,
     load_base,
+    load_config,
     load_tokenizer,
     put_on,
 )
-from selfinstruct.train.places import folder_of
+from selfinstruct.train.places import OWN_CONFIG, PEFT_CONFIG, folder_of, may_be_of_the_hub
 from selfinstruct.train.prompts import Prompts, inference_ids, prompts
 from selfinstruct.train.record import FORMAT, trained_format, training_record, write_record
+
+logger = logging.getLogger("selfinstruct")
 
 # Largest difference of a logit between adapter and merged model. 16-bit weights round what is added to them.
 BOUNDS = {"float32": 1e-3, "bfloat16": 1.0, "float16": 0.25}
@@ -101,6 +104,8 @@ def merge(
     """
     require("train")
     source, folder = folder_of(adapter), Path(output)
+    if not source.exists() and may_be_of_the_hub(os.fspath(adapter)):
+        load_config(adapter)  # says why a repository of the Hub cannot be read
     name = _checked_method(source, folder)
     place = os.fspath(base) if base is not None else base_of(source)
     model = load_base(place, dtype=dtype, device=device)
@@ -174,8 +179,10 @@ def _merged(model: Any, method: str) -> Any:
 def _asked(shown: Prompts, record: Mapping[str, Any], *, seq2seq: bool) -> list[list[int]]:
     """Prompts as token ids, in the format of the training."""
     rows: list[Any] = list(PROMPTS)
-    with suppress(KeyError, SettingsError):  # rows in memory, or a set that has moved: our own have to do
-        rows += read_data(record["data"]["name"]).rows[:12]
+    name = record.get("data", {}).get("name", "")
+    if Path(name).exists():  # a set of the Hub is not fetched for a few rows
+        with suppress(SettingsError):
+            rows += read_data(name).rows[:12]
     return [inference_ids(shown, row, seq2seq=seq2seq) for row in rows]
 
 
@@ -204,11 +211,14 @@ def _agreement(some: Sequence[Any], others: Sequence[Any]) -> float:
 
 def _check_base(adapter: str | os.PathLike[str], place: str, record: Mapping[str, Any], model: Any) -> None:
     """Refuse a base of the right shape with other weights, into which the adapter would be merged without a word."""
-    if (before := record.get("base_identity")) and not same_base(before, identity(model)):
-        raise SettingsError(
-            f"{adapter}: the weights of {place} are not those that this adapter was trained on; name its base with "
-            "--base"
-        )
+    before = record.get("base_identity")
+    if not before or same_base(before, identity(model)):
+        return
+    said = f"{adapter}: the weights of {place} are not those that this adapter was trained on"
+    trained_with = record["libraries"]["transformers"]
+    if trained_with == version("transformers"):
+        raise SettingsError(f"{said}; name its base with --base")
+    logger.warning("%s, or transformers %s holds them otherwise than %s", said, version("transformers"), trained_with)
 
 
 def _check(made: Merged, folder: Path, bound: float) -> None:

@@ -232,14 +232,20 @@ def check_learnt(folder: Path) -> None:
         SettingsError: it is empty, or what it adds to the base is zero everywhere.
     """
     import safetensors.torch
+    import torch
 
-    from selfinstruct.train.models import PEFT_CONFIG
+    from selfinstruct.train.places import PEFT_CONFIG
 
     name = "adapter_model.safetensors" if (folder / PEFT_CONFIG).is_file() else "selfinstruct_adapter.safetensors"
-    path = folder / name
-    if not path.is_file():
-        raise SettingsError(f"{folder}: the adapter has no weights ({name} is missing); train it again")
-    weights = safetensors.torch.load_file(path)
+    path, older = folder / name, folder / "adapter_model.bin"
+    if path.is_file():
+        weights = safetensors.torch.load_file(path)
+    elif older.is_file():  # as peft wrote them until 2023
+        weights, path = torch.load(older, map_location="cpu", weights_only=True), older
+    else:
+        raise SettingsError(
+            f"{folder}: the adapter has no weights ({name} is missing); fetch it again, or train it again"
+        )
     # Of a pair of factors the second starts at zero, and only a training changes that.
     second = [one for key, one in weights.items() if _starts_at_zero(key)] or list(weights.values())
     if not any(one.any() for one in second):

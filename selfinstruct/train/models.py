@@ -14,13 +14,11 @@ import orjson
 from selfinstruct.errors import SettingsError
 from selfinstruct.train.extras import quiet_libraries, require
 from selfinstruct.train.identity import identity, same_base
-from selfinstruct.train.places import folder_of
+from selfinstruct.train.places import OWN_CONFIG, PEFT_CONFIG, folder_of
 from selfinstruct.train.record import training_record
 from selfinstruct.train.settings import TrainSettings
 
 logger = logging.getLogger("selfinstruct")
-
-PEFT_CONFIG, OWN_CONFIG = "adapter_config.json", "selfinstruct_adapter.json"
 
 
 @quiet_libraries()

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from selfinstruct.errors import SettingsError
-from selfinstruct.train.models import OWN_CONFIG
+from selfinstruct.train.places import OWN_CONFIG
 
 WEIGHTS = "selfinstruct_adapter.safetensors"
 # The layers that write a sub-layer's result into the residual stream, by their names in transformers' models.

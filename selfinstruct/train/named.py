@@ -51,7 +51,8 @@ def name_models(model: str, compare: Sequence[str], means: Means) -> Named:
     """
     own = _endpoint(model, means, means.base_url)
     found: dict[str, Endpoint | None] = {}
-    for one in [base_of(model) if each == BASE and is_adapter(model) else each for each in compare]:
+    for each in compare:
+        one = _base_of(model, own) if each == BASE else each
         end = _endpoint(one, means)
         found[end.model if end else one] = end
     name = own.model if own else model
@@ -87,6 +88,13 @@ def labels(names: Sequence[str]) -> dict[str, str]:
     """Short names: of folders the last part of their paths, as long as that tells the models apart."""
     short = {name: Path(name).name if Path(name).is_dir() else name for name in names}
     return short if len(set(short.values())) == len(short) else {name: name for name in names}
+
+
+def _base_of(model: str, end: Endpoint | None) -> str:
+    """The base of an adapter, and of nothing else."""
+    if end is not None or not is_adapter(model):
+        raise SettingsError(f"{model}: is no adapter with a base; name the model to compare it with")
+    return base_of(model)
 
 
 def _endpoint(name: str, means: Means, base_url: str | None = None) -> Endpoint | None:

@@ -13,6 +13,7 @@ import transformers
 from accelerate import PartialState
 from accelerate.utils import DistributedType
 
+from selfinstruct.errors import RunError
 from selfinstruct.train import modules
 from selfinstruct.train.callbacks import ALLOCATOR
 from selfinstruct.train.encode import MASKED
@@ -88,6 +89,7 @@ class Sharded:
     """
 
     args: Any
+    accelerator: Any
 
     def create_accelerator_and_postprocess(self) -> None:
         state = PartialState._shared_state  # noqa: SLF001 - there is no public way
@@ -95,6 +97,10 @@ class Sharded:
             # Torch shards by gloo as it does by NCCL; accelerate asks for several GPUs first.
             state["distributed_type"] = DistributedType.MULTI_GPU
         super().create_accelerator_and_postprocess()  # type: ignore[misc]  # of the Trainer that this is mixed into
+        if self.args.fsdp and not self.accelerator.is_fsdp2:
+            raise RunError(
+                "this version of accelerate does not shard here, so each process would hold all; add --no-fsdp"
+            )
 
     def _build_accelerator_args(self, **given: Any) -> dict[str, Any]:
         built: dict[str, Any] = super()._build_accelerator_args(**given)  # type: ignore[misc]

@@ -16,12 +16,12 @@ from selfinstruct.train import methods
 from selfinstruct.train.data import Data, Source, read_data, split
 from selfinstruct.train.encode import Encoder, EncodeReport, Example
 from selfinstruct.train.extras import quiet_libraries, require
-from selfinstruct.train.folder import begin, check_folder, finish, is_finished
+from selfinstruct.train.folder import begin, check_folder, check_template, finish, is_finished, kept_template
 from selfinstruct.train.identity import identity
 from selfinstruct.train.lock import only_writer
 from selfinstruct.train.plan import Plan, batches, plan, world_rank, world_size
 from selfinstruct.train.presets import preset as preset_settings
-from selfinstruct.train.prompts import prompts
+from selfinstruct.train.prompts import format_file, prompts
 from selfinstruct.train.record import RECORD, read_record, record
 from selfinstruct.train.settings import TrainSettings
 
@@ -38,6 +38,7 @@ class Prepared:
     base: str
     settings: TrainSettings
     preset: str | None
+    template: Path | None
     data: Data
     tokenizer: Any
     encoder: Encoder
@@ -79,7 +80,10 @@ def finetune(
 
     folder = Path(output)
     begun = read_record(folder) if resume and (folder / RECORD).is_file() else None
-    prepared = prepare(dataset, base, preset=preset, merge=merge, begun=begun, **settings)
+    template = kept_template(folder) if begun else None
+    if template is not None and "format" in settings:
+        check_template(settings.pop("format"), template)
+    prepared = prepare(dataset, base, preset=preset, merge=merge, begun=begun, template=template, **settings)
     # The checks of the folder are those of the first process; the others meet it in the first collective call.
     if _is_first():
         check_folder(folder, prepared, resume)
@@ -99,11 +103,12 @@ def prepare(
     preset: str | None = None,
     merge: bool = False,
     begun: Mapping[str, Any] | None = None,
+    template: Path | None = None,
     **given: Any,
 ) -> Prepared:
     """Read and encode the data and plan the training; nothing is written and no weight is read.
 
-    What is not given is as in the record of a training that was `begun`.
+    What is not given is as in the record of a training that was `begun`, and prompts are as its copy of the `template`.
 
     Raises:
         SettingsError: the data, the base or the settings cannot be used, together or alone.
@@ -116,17 +121,23 @@ def prepare(
     methods.find(settings.method)
     batches(settings)
     require("train")
+    from selfinstruct.train.models import is_adapter
+
     if settings.quantization != "none":
         require("qlora")
     if settings.engine == "trl":
         require("trl")
     preset = preset or (begun["preset"] if begun else None)
     place = str(Path(base).resolve()) if Path(base).is_dir() else os.fspath(base)
-    return _prepared(dataset, place, settings, preset, merge=merge)
+    if is_adapter(place):
+        raise SettingsError(f"{base}: is an adapter; make it part of its base first, with selfinstruct merge {base}")
+    return _prepared(dataset, place, settings, preset, template or format_file(settings.format), merge=merge)
 
 
 @quiet_libraries()
-def _prepared(dataset: Source, base: str, settings: TrainSettings, preset: str | None, *, merge: bool) -> Prepared:
+def _prepared(
+    dataset: Source, base: str, settings: TrainSettings, preset: str | None, template: Path | None, *, merge: bool
+) -> Prepared:
     from selfinstruct.train.models import device_of, load_config, load_tokenizer, precision
 
     config = load_config(base)
@@ -144,7 +155,7 @@ def _prepared(dataset: Source, base: str, settings: TrainSettings, preset: str |
     data = read_data(dataset)
     tokenizer = load_tokenizer(base)
     encoder = Encoder(
-        prompts(tokenizer, settings.format),
+        prompts(tokenizer, str(template or settings.format)),
         max_length=settings.max_length,
         train_on_inputs=settings.train_on_inputs,
         seq2seq=config.is_encoder_decoder,
@@ -156,7 +167,19 @@ def _prepared(dataset: Source, base: str, settings: TrainSettings, preset: str |
     held_out = encoder.encode(held, max_dropped=settings.max_dropped)[0] if held else []
     made = plan(base, config, examples, len(held_out), settings, load_dtype)
     return Prepared(
-        base, settings, preset, data, tokenizer, encoder, examples, held_out, report, made, load_dtype, autocast
+        base=base,
+        settings=settings,
+        preset=preset,
+        template=template,
+        data=data,
+        tokenizer=tokenizer,
+        encoder=encoder,
+        examples=examples,
+        held_out=held_out,
+        report=report,
+        plan=made,
+        load_dtype=load_dtype,
+        autocast=autocast,
     )
 
 
@@ -181,7 +204,7 @@ def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | No
     )
     facts = {**record(prepared), "base_identity": identity(model)}
     if _is_first():
-        begin(folder, facts)
+        begin(folder, facts, prepared.template)
     model = methods.apply(model, settings, steps=prepared.plan.steps)
     start = methods.keep_start(model, folder, settings)
     begun = time.monotonic()
@@ -205,6 +228,7 @@ def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | No
             methods.save(model, folder, settings, start=start)
         elif settings.method != "full":
             methods.check_learnt(folder)
+            (folder / "training_args.bin").unlink(missing_ok=True)  # training.json says more
         prepared.tokenizer.save_pretrained(folder)
         let_all_read(folder)
         finish(folder, facts, trainer, seconds=time.monotonic() - begun)

@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 import safetensors.torch
 import tiny
 import torch
-from tuned import cut_back, weights
+from tuned import cut_back, flat, weights
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import Tuned, finetune
@@ -27,10 +27,6 @@ SETTINGS = {
     "format": "plain", "batch_size": 16, "micro_batch": 8, "log_every": 1, "lora_r": 8, "learning_rate": 5e-3,
     "lora_dropout": 0.0, "epochs": 2, "validation": 0.25,
 }  # fmt: skip
-
-
-def flat(tuned):
-    return [value for point in tuned.losses for value in (point.loss, point.validation) if value is not None]
 
 
 def options(settings):
@@ -95,7 +91,10 @@ def test_shards_are_one(tiny_llama, tmp_path):
     pytest.importorskip("bitsandbytes")
     pytest.importorskip("trl")
     ways = {method: {"method": method} for method in SHARDED}
-    ways["nf4"] = {"quantization": "nf4", "dtype": "float32", "validation": 0}
+    four_bits = {"quantization": "nf4", "dtype": "float32", "validation": 0}
+    ways |= {
+        f"nf4 {method}": {"method": method, **four_bits} for method in ("lora", "rslora", "dora", "ia3", "layer-norm")
+    }
     ways |= {"checkpointing": {"checkpointing": True}, "trl": {"engine": "trl"}}
     ways |= {"tied": {"base": str(tied(tiny_llama, tmp_path / "base"))}}
     ways = {name: {"base": str(tiny_llama), **SETTINGS, **more} for name, more in ways.items()}
@@ -112,9 +111,9 @@ def test_sixteen_bits_are_summed_in_thirty_two(tiny_llama, tmp_path):
     given = {**SETTINGS, "epochs": 1, "dtype": "bfloat16"}
     command(tmp_path, "--base", tiny_llama, "-o", tmp_path / "two", "--fsdp", *options(given))
     one = finetune(tiny.shifted(), tiny_llama, tmp_path / "one", **given)
-    two = flat(Tuned(tmp_path / "two"))
-    assert two == pytest.approx(flat(one), abs=2e-2)
-    assert any(value != float(torch.tensor(value).bfloat16()) for value in two)
+    two = Tuned(tmp_path / "two")
+    assert flat(two) == pytest.approx(flat(one), abs=2e-2)
+    assert not any(point.loss == float(torch.tensor(point.loss).bfloat16()) for point in two.losses if point.loss)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ pytest.importorskip("torch")
 import safetensors.torch
 import tiny
 import torch
+from tuned import flat
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import finetune
@@ -18,14 +19,6 @@ QUICK = {
     "format": "plain", "batch_size": 16, "micro_batch": 8, "log_every": 1, "lora_r": 8, "learning_rate": 5e-3,
     "lora_dropout": 0.0, "epochs": 2, "validation": 0.25,
 }  # fmt: skip
-
-
-def losses(tuned):
-    return [(point.step, point.loss, point.validation) for point in tuned.losses]
-
-
-def flat(tuned):
-    return [value for point in losses(tuned) for value in point if value is not None]
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,23 @@ print(json.dumps({"names": list(labels(list(named)).values()), "format": tuned.f
 """
 
 
+LATER = """
+import os, sys
+from selfinstruct.errors import SelfInstructError
+from selfinstruct.train import merge
+from selfinstruct.train.models import is_adapter
+token = os.environ.pop("HF_TOKEN")
+try:
+    merge("me/secret", "nowhere")
+except SelfInstructError as error:
+    print(error)
+print(is_adapter("me/secret"))
+os.environ["HF_TOKEN"] = token
+print(is_adapter("me/secret"))
+print(is_adapter("me/base"))
+"""
+
+
 def outside(home, url, *arguments, **more):
     """A process of its own: the client reads where the Hub is when it is imported."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
@@ -59,3 +76,20 @@ def test_a_published_adapter_opens_by_its_name(tiny_llama, tmp_path):
         "names": ["me/base", "me/tuned"], "format": "plain", "one copy": True, "identity": True,
     }  # fmt: skip
     assert outside(tmp_path, hub.url, "-c", OPEN, HF_HUB_OFFLINE="1") == opened
+
+
+@pytest.mark.slow
+def test_a_private_adapter_opens_once_there_is_a_login(tiny_llama, tmp_path):
+    """What failed is not remembered for the life of a notebook, and is not called a folder without an adapter.
+
+    One that was pushed with a config.json, as some trainers do, is an adapter all the same.
+    """
+    with HubServer() as hub:
+        secret = hub.repos["me/secret"] = Repository("me/secret", private=True)
+        config = {"peft_type": "LORA", "base_model_name_or_path": "me/base"}
+        secret.add({"adapter_config.json": json.dumps(config).encode(), "config.json": b"{}"})
+        base = hub.repos["me/base"] = Repository("me/base", private=False)
+        base.add({path.name: path.read_bytes() for path in tiny_llama.iterdir()})
+        refusal, *seen = outside(tmp_path, hub.url, "-c", LATER).splitlines()
+    assert refusal.startswith("me/secret: cannot be opened as a model (")
+    assert seen == ["False", "True", "False"]

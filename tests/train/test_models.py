@@ -17,12 +17,13 @@ pytest.importorskip("torch")
 import safetensors.torch
 import tiny
 import torch
+import transformers
 
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import finetune, load_model, merge
 from selfinstruct.train.identity import identity, same_base
 from selfinstruct.train.models import base_of, is_adapter, load_base, load_tokenizer, quantization_config, torch_dtype
-from selfinstruct.train.record import read_record
+from selfinstruct.train.record import read_record, write_record
 
 QUICK = {
     "format": "plain",
@@ -106,6 +107,42 @@ def test_a_base_is_the_same_in_other_numbers(tiny_llama, other, quantization, dt
     assert same_base(held, identity(load_base(tiny_llama)))
     assert same_base(held, identity(load_base(other))) is (quantization != "none")
     assert (held["linear"] is None) is (quantization != "none")
+
+
+@pytest.mark.parametrize("quantization", ["nf4", "int8"])
+def test_a_base_of_other_layers_is_the_same_too(quantization, tmp_path):
+    """bitsandbytes quantises the Conv1D of GPT-2, which is no Linear: its QLoRA could not be merged into its base."""
+    pytest.importorskip("bitsandbytes")
+    config = transformers.GPT2Config(n_embd=64, n_layer=2, n_head=2, vocab_size=100, bos_token_id=0, eos_token_id=0)
+    transformers.GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    held = identity(load_base(tmp_path, quantization=quantization, dtype="bfloat16"))
+    assert held["linear"] is None
+    assert same_base(held, identity(load_base(tmp_path)))
+
+
+def test_an_older_transformers_may_hold_a_base_otherwise(tuned, other, tmp_path, caplog):
+    """Then the weights say nothing for sure, and the merge goes on with a warning."""
+    adapter = shutil.copytree(tuned.path, tmp_path / "adapter")
+    record = read_record(adapter)
+    write_record(adapter, {**record, "libraries": {**record["libraries"], "transformers": "5.0.0"}})
+    merge(adapter, tmp_path / "merged", base=other)
+    assert "or transformers" in caplog.text
+    assert "holds them otherwise than 5.0.0" in caplog.text
+
+
+def test_weights_of_an_older_peft_are_merged(tuned, tmp_path):
+    """adapter_model.bin, as adapters of 2023 on the Hub have it."""
+    adapter = shutil.copytree(tuned.path, tmp_path / "adapter", ignore=shutil.ignore_patterns("merged"))
+    held = safetensors.torch.load_file(adapter / "adapter_model.safetensors")
+    (adapter / "adapter_model.safetensors").unlink()
+    torch.save(held, adapter / "adapter_model.bin")
+    assert merge(adapter, tmp_path / "merged").drift < 1e-5
+
+
+def test_an_adapter_is_no_base(tuned, tmp_path):
+    """Its weights would be those of another model, drawn at random."""
+    with pytest.raises(SettingsError, match="is an adapter; make it part of its base first, with selfinstruct merge"):
+        finetune(tiny.shifted(), tuned.path, tmp_path / "tuned", **QUICK)
 
 
 def test_a_base_that_was_moved_is_said(tuned, tiny_llama, tmp_path):

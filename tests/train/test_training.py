@@ -301,9 +301,14 @@ def test_a_template_file_stays_with_the_model(tiny_llama, tmp_path):
     assert asked[0] == asked[1]
     assert asked[0].endswith("Q: What?\nA:")
     assert "the format `format.json`" in (tuned.path / "README.md").read_text()
-    file.write_text(json.dumps({**mine, "prompt_no_input": "Ask: {instruction}\nA:"}))
-    with pytest.raises(SettingsError, match=r"mine\.json: has changed since this training was begun"):
-        finetune(tiny.shifted(), None, tmp_path / "begun", resume="auto")
+    (tmp_path / "other.json").write_text(json.dumps({**mine, "prompt_no_input": "Ask: {instruction}\nA:"}))
+    with pytest.raises(SettingsError, match=r"other\.json: is another template than that of this training"):
+        finetune(tiny.shifted(), None, tmp_path / "begun", resume="auto", format=str(tmp_path / "other.json"))
+    (tmp_path / "moved.json").write_text(json.dumps(mine))
+    for given in ({}, {"format": str(tmp_path / "moved.json")}):
+        shutil.copytree(tmp_path / "begun", tmp_path / f"resumed {len(given)}")
+        resumed = finetune(tiny.shifted(), None, tmp_path / f"resumed {len(given)}", resume="auto", **given)
+        assert_same(resumed, tuned)
 
 
 def test_a_base_that_changed_in_place_is_not_gone_on_with(tiny_llama, tmp_path):

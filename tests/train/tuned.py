@@ -25,3 +25,8 @@ def weights(folder):
     """The tensors of a training by their names."""
     (path,) = folder.glob("*.safetensors")
     return safetensors.torch.load_file(path)
+
+
+def flat(tuned):
+    """The numbers of its loss curve, of training and validation, in order."""
+    return [value for point in tuned.losses for value in (point.loss, point.validation) if value is not None]
