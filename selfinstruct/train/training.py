@@ -121,16 +121,12 @@ def prepare(
     methods.find(settings.method)
     batches(settings)
     require("train")
-    from selfinstruct.train.models import is_adapter
-
     if settings.quantization != "none":
         require("qlora")
     if settings.engine == "trl":
         require("trl")
     preset = preset or (begun["preset"] if begun else None)
     place = str(Path(base).resolve()) if Path(base).is_dir() else os.fspath(base)
-    if is_adapter(place):
-        raise SettingsError(f"{base}: is an adapter; make it part of its base first, with selfinstruct merge {base}")
     return _prepared(dataset, place, settings, preset, template or format_file(settings.format), merge=merge)
 
 
@@ -138,8 +134,10 @@ def prepare(
 def _prepared(
     dataset: Source, base: str, settings: TrainSettings, preset: str | None, template: Path | None, *, merge: bool
 ) -> Prepared:
-    from selfinstruct.train.models import device_of, load_config, load_tokenizer, precision
+    from selfinstruct.train.models import device_of, is_adapter, load_config, load_tokenizer, precision
 
+    if is_adapter(base):
+        raise SettingsError(f"{base}: is an adapter; make it part of its base first, with selfinstruct merge {base}")
     config = load_config(base)
     methods.check(settings, seq2seq=config.is_encoder_decoder, merge=merge)
     device = device_of(settings.device)
