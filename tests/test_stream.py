@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 import socket
 import time
-from threading import Event, Timer
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread, Timer
 
+import orjson
 import pytest
+from waiting import until
 
 from selfinstruct.errors import EndpointFailed, LLMError, RequestRefused, SettingsError
 from selfinstruct.llm.lessons import Settled
@@ -25,13 +29,6 @@ def growing_at(endpoint, *, patience=10.0, settled=None):
     return endpoint.stream(request, patience=patience, settled=settled or Settled(), stop=Event())
 
 
-def until(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def streamed(endpoint, **options):
     """The texts so far that were shown, and the error at the end."""
     shown = []
@@ -40,6 +37,42 @@ def streamed(endpoint, **options):
     except (LLMError, SettingsError) as error:
         return shown, error
     return shown, None
+
+
+@contextmanager
+def writing(*parts, pause=0.0):
+    """The address of a server that answers each request with these bytes, a pause behind each, and hangs up."""
+
+    class Writer(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            for part in parts:
+                self.wfile.write(part)
+                time.sleep(pause)
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Writer) as server:
+        Thread(target=server.serve_forever, args=(0.05,)).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1"
+        finally:
+            server.shutdown()
+
+
+def event(said):
+    return b"data: %s\n\n" % orjson.dumps(said)
+
+
+def piece(text, finish=None):
+    return event({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]})
+
+
+DONE = b"data: [DONE]\n\n"
 
 
 def asked(answer=lambda _: SENTENCE, *, patience=10.0, timeout=600.0, api="chat", settled=None, **server):
@@ -66,7 +99,7 @@ def test_pieces_come_while_the_server_still_writes():
         began = time.monotonic()
         growing.close()
         assert time.monotonic() - began < 5
-        until(lambda: served.left == 1)
+        assert until(lambda: served.left == 1)
 
 
 def whole(text):
@@ -143,6 +176,70 @@ def test_a_stream_that_breaks_off_says_why_and_is_not_begun_again(answer, option
     assert shown[0] == "Half"
     assert re.search(words, str(error)), error
     assert len(served.requests) == 1
+
+
+@pytest.mark.parametrize("finish", [None, ""])
+@pytest.mark.parametrize(
+    ("parts", "shown"),
+    [
+        (lambda finish: [piece("Yes", finish), piece(".", finish)], ["Yes", "Yes."]),
+        (lambda finish: [piece("", finish)], []),
+        (lambda _: [event({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}})], []),
+    ],
+    ids=["a text", "an empty one", "its usage alone"],
+)
+def test_the_mark_of_the_end_is_an_end(parts, shown, finish):
+    """Some servers never say why an answer ended; without reason and mark it was cut."""
+    with writing(*parts(finish), DONE) as url:
+        assert streamed(Endpoint("m", url), patience=1.0) == (shown, None)
+    with writing(*parts(finish)) as url:
+        shown_of_cut, error = streamed(Endpoint("m", url), patience=0.1)
+    assert shown_of_cut == shown
+    assert "the stream ended before the answer did" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b'event: error\ndata: {"message": "no memory", "code": 503}\n\n', "HTTP 503: no memory"),
+        (b'event: error\ndata: {"error": {"message": "no memory"}}\n\n', "HTTP 500: no memory"),
+        (b"event: error\ndata: no memory\n\n", "HTTP 500: no memory"),
+        (event({"object": "error", "message": "no memory", "code": 503}), "HTTP 503: no memory"),
+        (event({"error": "no memory"}), "HTTP 500: no memory"),
+    ],
+    ids=["its name", "its name and shape", "its name and a text", "its kind", "a text"],
+)
+def test_a_failure_is_told_in_the_words_of_the_server(said, words):
+    """Servers tell of an error amid an answer in many shapes; that the stream ended is the least of it."""
+    with writing(piece("Half"), said, DONE) as url:
+        shown, error = streamed(Endpoint("m", url))
+    assert shown == ["Half"]
+    assert str(error).endswith(words)
+
+
+def test_comments_keep_an_answer_alive():
+    """A server that waits for another one says so in comments, which are none of the answer."""
+    with writing(piece("Yes"), *[b": processing\n\n"] * 6, piece(".", "stop"), DONE, pause=0.2) as url:
+        assert streamed(Endpoint("m", url), patience=0.6) == (["Yes", "Yes."], None)
+
+
+def test_a_page_teaches_nothing():
+    """A login page, or a stream of nothing, in the place of both answers does not say that a server cannot stream."""
+    for part in (b"<html>Please log in.</html>", DONE):
+        settled = Settled()
+        with writing(part) as url:
+            assert streamed(Endpoint("m", url), patience=0.1, settled=settled)[0] == []
+        assert settled.dropped == {"m": []}
+
+
+def test_an_answer_that_is_all_thought_says_how_to_go_on():
+    """Where the tokens end before the answer begins, nothing would look like a broken model."""
+    for pieces in ([thought("Hm"), thought(".")], ["<think>Hm", "."]):
+        shown, error, served = asked(lambda _, pieces=pieces: pieces, faults=["length"])
+        assert shown == []
+        assert re.search("m was cut in its thoughts.*/max-tokens", str(error))
+        assert len(served.requests) == 1
+    assert asked(lambda _: ["<think>Hm.</think>", "Yes"], faults=["length"])[:2] == (["Yes"], None)
 
 
 def test_a_server_that_dies_leaves_half_an_answer():

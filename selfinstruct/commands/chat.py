@@ -74,12 +74,14 @@ def command(
         require("web")
     from selfinstruct.train.answer import Decoding
     from selfinstruct.train.chat import Chat
-    from selfinstruct.train.named import Means, labels, name_models, open_models
+    from selfinstruct.train.named import Means, labels, name_models, open_models, tuned_format
     from selfinstruct.train.speakers import speaker
 
     decoding = Decoding(max_new_tokens, temperature, top_p, seed)
     means = Means(base_url=base_url, api_key_env=api_key_env, api=api, dtype=dtype, device=device)
-    *others, own = [speaker(one, format) for one in open_models(name_models(model, compare, means), means, format)]
+    named = name_models(model, compare, means)
+    asked_in = format or tuned_format(named)
+    *others, own = [speaker(one, asked_in) for one in open_models(named, means, format)]
     speakers = [own, *others]
     called = labels([one.name for one in speakers])
     names = [called[one.name] for one in speakers]

@@ -55,14 +55,16 @@ def without_thoughts(text: str) -> tuple[str, str | None]:
     return text, None
 
 
+def text_of(content: Any) -> str:
+    """The content of a message: a text, or the parts of one."""
+    return content if isinstance(content, str) else "".join(part.get("text") or "" for part in content)
+
+
 def _text(choice: Mapping[str, Any]) -> tuple[str, str | None]:
     if "message" not in choice:
         return without_thoughts(str(choice["text"] or ""))
     message = choice["message"]
-    content = message.get("content") or message.get("refusal") or ""
-    if not isinstance(content, str):
-        content = "".join(part.get("text") or "" for part in content)
-    text, thoughts = without_thoughts(content)
+    text, thoughts = without_thoughts(text_of(message.get("content") or message.get("refusal") or ""))
     told = message.get("reasoning_content") or message.get("reasoning")
     return text, (told if isinstance(told, str) else None) or thoughts
 

@@ -7,7 +7,7 @@ business of `OpenAIClient`, to which a stream that has ended is a reply like any
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,11 +17,11 @@ import orjson
 
 from selfinstruct.errors import LLMError, TransientFailure
 from selfinstruct.llm import Completion, Request
-from selfinstruct.llm.answers import without_thoughts
+from selfinstruct.llm.answers import completion_of, text_of, without_thoughts
 from selfinstruct.llm.batch_endpoint import HTTPError
 from selfinstruct.llm.lessons import Settled
 from selfinstruct.llm.openai import OpenAIClient
-from selfinstruct.llm.wire import SDK, Reply, lost
+from selfinstruct.llm.wire import SDK, Reply, broken, lost
 
 T = TypeVar("T")
 Tell = Callable[[str], object]
@@ -39,8 +39,8 @@ class StreamingClient(OpenAIClient):
 
     Args:
         tell: called with the text so far, without thoughts, whenever it has changed.
-        patience: seconds between two events of an answer; `timeout` is for the first one, which may wait until a model
-            is loaded, and for an answer in one piece.
+        patience: seconds without a sign of life between two events of an answer; `timeout` is for the first one, which
+            may wait until a model is loaded, and for an answer in one piece.
         settled: what earlier answers taught, also that this server does not stream.
         base_url, api_key_env, pause: see `OpenAIClient`.
 
@@ -97,7 +97,7 @@ class Streamed(SDK):
         if NO_STREAMS not in dropped and (reply := await self._events(path, body)) is not None:
             return reply
         whole = await super().post(path, body)
-        if whole.status == 200 and NO_STREAMS not in dropped:
+        if whole.status == 200 and NO_STREAMS not in dropped and completion_of(whole.json()) is not None:
             dropped.append(NO_STREAMS)
         return whole
 
@@ -114,7 +114,7 @@ class Streamed(SDK):
             body={**body, "stream": True},
             cast_to=object,
             stream=True,
-            stream_cls=openai.AsyncStream[object],
+            stream_cls=Events,
             options={} if self._key else {"headers": {"Authorization": openai.Omit()}},
         )
         try:
@@ -128,42 +128,81 @@ class Streamed(SDK):
                 return None
             return Reply(error.response.status_code, error.response.content, error.response.headers)
         except openai.APIConnectionError as error:
-            raise lost(self._host, _cause(error)) from None
+            raise broken(self._host, error) from None
         except openai.APIError as error:  # an event that tells of a failure
-            return _failure(error)
+            return _failure(error.body or error.message)
         except (HTTPError, aiohttp.ClientError, OSError, ValueError) as error:  # the last one: no JSON, or no UTF-8
-            raise lost(self._host, _cause(error)) from None
+            raise broken(self._host, error) from None
 
     async def _within(self, seconds: float, coming: Awaitable[T]) -> T:
         try:
             return await asyncio.wait_for(coming, seconds)
         except asyncio.TimeoutError:
-            raise LLMError(f"nothing came from {self._host} for {seconds:g} s") from None
+            raise self._silent(seconds) from None
 
-    async def _read(self, stream: Any) -> Reply | None:
+    async def _next(self, stream: Events, seconds: float) -> Any:
+        """The next event, None at the end. Any bytes are a sign of life: some servers send comments while they wait."""
+        coming = asyncio.ensure_future(anext(stream, None))
+        heard = -1
+        try:
+            while not coming.done():
+                if stream.response.num_bytes_downloaded == heard:
+                    raise self._silent(seconds)
+                heard = stream.response.num_bytes_downloaded
+                await asyncio.wait({coming}, timeout=seconds)
+            return coming.result()
+        finally:
+            coming.cancel()
+            await asyncio.wait({coming})
+
+    def _silent(self, seconds: float) -> LLMError:
+        return LLMError(f"nothing came from {self._host} for {seconds:g} s")
+
+    async def _read(self, stream: Events) -> Reply | None:
         growing, events, patience = Growing(), 0, self._timeout
-        while (event := await self._within(patience, anext(stream, None))) is not None:
+        while (event := await self._next(stream, patience)) is not None:
             events, patience = events + 1, self._patience
             try:
+                if event.get("object") == "error":  # vLLM
+                    return _failure(event)
                 growing.take(event)
             except (LookupError, TypeError, AttributeError) as error:
                 raise lost(self._host, f"an event that cannot be read ({error})") from None
             self._tell(growing.visible())
-        if events and growing.finish is None:
+        if events and growing.finish is None and not (stream.done and growing.begun):
             raise lost(self._host, "the stream ended before the answer did")
         return Reply(200, orjson.dumps(growing.body), stream.response.headers) if events else None
+
+
+class Events(openai.AsyncStream[object]):
+    """Events as the openai package reads them, with two things that it keeps to itself.
+
+    `done` is whether the mark of the end came: some servers never say why an answer ended. What stands in an event
+    called error is an error, whatever its shape.
+    """
+
+    done = False
+
+    async def _iter_events(self) -> AsyncIterator[Any]:
+        async for event in super()._iter_events():
+            self.done = self.done or event.data.startswith("[DONE]")
+            if event.event == "error":
+                raise openai.APIError(event.data, self.response.request, body=_error_in(event.data))
+            yield event
 
 
 @dataclass
 class Growing:
     """An answer as far as its events have come; thoughts that come apart from the text are passed over.
 
-    `begins` is where thoughts within the text have ended, and `half` the first half of a letter that is under way.
+    `begun` is whether it is one: with a choice or a usage, if not with text. `begins` is where thoughts within the text
+    have ended, and `half` the first half of a letter that is under way.
     """
 
     text: str = ""
     half: str = ""
     begins: int = 0
+    begun: bool = False
     finish: str | None = None
     model: str | None = None
     usage: Mapping[str, Any] | None = None
@@ -176,9 +215,10 @@ class Growing:
         """
         self.model = event.get("model") or self.model
         self.usage = event.get("usage") or self.usage
+        self.begun = self.begun or bool(event.get("choices") or self.usage)
         for choice in (event.get("choices") or ())[:1]:
             said = choice.get("delta") or choice
-            piece = _text(said.get("content") or said.get("refusal") or said.get("text") or "")
+            piece = text_of(said.get("content") or said.get("refusal") or said.get("text") or "")
             whole, self.half = _letters(self.half + piece)
             self.text += whole
             self.finish = choice.get("finish_reason") or self.finish
@@ -201,11 +241,6 @@ class Growing:
         return {"model": self.model, "choices": [choice], "usage": self.usage}
 
 
-def _text(said: Any) -> str:
-    """A text, or the parts of one."""
-    return said if isinstance(said, str) else "".join(part.get("text") or "" for part in said)
-
-
 def _letters(text: str) -> tuple[str, str]:
     """The whole letters of a text, and half of one at its end: JSON writes some in two escapes, which may be parted."""
     half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
@@ -213,16 +248,18 @@ def _letters(text: str) -> tuple[str, str]:
     return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"), half
 
 
-def _failure(error: openai.APIError) -> Reply:
+def _error_in(data: str) -> Any:
+    """The error that an event tells of: an object, one within another, or a text."""
+    try:
+        said = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return data
+    return said.get("error") or said if isinstance(said, dict) else said
+
+
+def _failure(said: Any) -> Reply:
     """What a server says when it fails while it writes, with the status that it would have had before."""
-    body = error.body if isinstance(error.body, dict) else {"message": error.message}
+    body = said if isinstance(said, dict) else {"message": str(said)}
     code = body.get("code")
     status = code if isinstance(code, int) and 400 <= code < 600 else 500
     return Reply(status, orjson.dumps({"error": body}))
-
-
-def _cause(error: BaseException) -> str:
-    """What lies behind the errors of several layers."""
-    while error.__cause__ is not None and not isinstance(error, aiohttp.ClientError):
-        error = error.__cause__
-    return str(error) or type(error).__name__

@@ -143,11 +143,7 @@ class SDK:
         except asyncio.TimeoutError:
             raise late(self._host, self._timeout) from None
         except (openai.OpenAIError, aiohttp.ClientError, OSError) as error:
-            cause: BaseException = error
-            while cause.__cause__ is not None and not isinstance(cause, aiohttp.ClientError):
-                cause = cause.__cause__
-            failure = unsent if isinstance(cause, aiohttp.ClientConnectorError) else lost
-            raise failure(self._host, _cause(cause)) from None
+            raise broken(self._host, error) from None
 
     async def close(self) -> None:
         """Close the connections; a client that was given is its owner's to close."""
@@ -195,6 +191,14 @@ def lost(host: str, cause: str) -> TransientFailure:
 def unsent(host: str, cause: str, *, slow: bool = False) -> TransientFailure:
     """The failure of a try that did not come as far as to be sent, so that nobody bills it."""
     return TransientFailure(f"cannot get an answer from {host}: {cause}", slow=slow)
+
+
+def broken(host: str, error: BaseException) -> TransientFailure:
+    """The failure of a try of the openai package; what went wrong lies behind the errors of several layers."""
+    while error.__cause__ is not None and not isinstance(error, aiohttp.ClientError):
+        error = error.__cause__
+    failure = unsent if isinstance(error, aiohttp.ClientConnectorError) else lost
+    return failure(host, _cause(error))
 
 
 def _cause(error: BaseException) -> str:

@@ -16,6 +16,7 @@ from selfinstruct.train.answer import Decoding
 from selfinstruct.train.speakers import Anew, Exchange, Speaker, Talk
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 NO_ANSWER = "[no answer: "
 BROKEN_OFF = "\n\n[broken off: "
@@ -143,11 +144,11 @@ class Chat:
         return "\n".join([f"system message: {value}; a new talk" if value else "no system message", *self.notes])
 
     def _set_temperature(self, value: str) -> str:
-        self.decoding = replace(self.decoding, temperature=_number(value))
+        self.decoding = replace(self.decoding, temperature=_number(value, float, "number"))
         return f"temperature {self.decoding.temperature:g}"
 
     def _set_length(self, value: str) -> str:
-        self.decoding = replace(self.decoding, max_new_tokens=int(_number(value)))
+        self.decoding = replace(self.decoding, max_new_tokens=_number(value, int, "whole number"))
         return f"answers of up to {self.decoding.max_new_tokens:,} tokens"
 
 
@@ -159,11 +160,11 @@ def _quit(_: str) -> str:
     raise EndOfChatError
 
 
-def _number(value: str) -> float:
+def _number(value: str, kind: Callable[[str], N], name: str) -> N:
     try:
-        return float(value)
+        return kind(value)
     except ValueError as error:
-        raise SettingsError(f"{value!r} is no number") from error
+        raise SettingsError(f"{value!r} is no {name}") from error
 
 
 def together(lanes: Sequence[Iterator[T]], stop: Event) -> Generator[list[T], None, None]:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from selfinstruct import asking
-from selfinstruct.errors import SettingsError
+from selfinstruct.errors import LLMError, SettingsError
 from selfinstruct.ledger import Ledger
 from selfinstruct.llm import Message, Request, Stage
 from selfinstruct.llm.lessons import Settled
@@ -65,8 +65,8 @@ class Endpoint:
         closed = Event()
         grown: SimpleQueue[str | None] = SimpleQueue()
         with ThreadPoolExecutor(1) as thread:
-            asking = self._ask(request, grown.put, patience, settled)
-            answered = thread.submit(asyncio.run, _until((closed, stop), asking))
+            work = self._ask(request, grown.put, patience, settled)
+            answered = thread.submit(asyncio.run, _until((closed, stop), work))
             answered.add_done_callback(lambda _: grown.put(None))
             try:
                 yield from iter(grown.get, None)
@@ -88,9 +88,14 @@ class Endpoint:
             *self._access, tell, patience=patience, timeout=self.timeout, settled=settled, pause=slots.pause
         )
         try:
-            await Retrying(llm, slots, min(self.give_up, patience)).complete(request)
+            answer = await Retrying(llm, slots, min(self.give_up, patience)).complete(request)
         finally:
             await llm.close()
+        if answer.finish_reason == "length" and not answer.text.strip():
+            raise LLMError(
+                f"{self.name} was cut in its thoughts, before it answered; give it more tokens: /max-tokens in the "
+                "talk, Longest answer on the page, or --max-new-tokens"
+            )
 
     def complete_all(
         self, requests: Sequence[Request], ledger: Ledger, tell: Callable[[], object] = lambda: None

@@ -163,7 +163,10 @@ def base_of(adapter: str | os.PathLike[str]) -> str:
     name = PEFT_CONFIG if (folder / PEFT_CONFIG).is_file() else OWN_CONFIG
     base = orjson.loads((folder / name).read_bytes()).get("base_model_name_or_path")
     if not base or (Path(base).is_absolute() and not Path(base).exists()):
-        raise SettingsError(f"{adapter}: its base {base or '(none named)'} is not there; say where it is with --base")
+        raise SettingsError(
+            f"{adapter}: its base {base or '(none named)'} is not there; write where it is into {name} "
+            "(base_model_name_or_path), or merge the two with selfinstruct merge --base"
+        )
     return str(base)
 
 

@@ -153,7 +153,21 @@ def prompts(tokenizer: Any, format: str) -> Prompts:
     """
     if format == CHAT:
         return ChatPrompts(tokenizer)
-    return TextPrompts(tokenizer, PLAIN if format == PLAIN.name else template(format))
+    return TextPrompts(tokenizer, template_of(format))
+
+
+def template_of(format: str) -> Template:
+    """The template of a format: "plain", or the name or file of one of those of `selfinstruct.export.formats`.
+
+    Raises:
+        SettingsError: there is no such template, or it is "chat", which only a tokenizer has.
+    """
+    if format == CHAT:
+        raise SettingsError(
+            "the format chat is written by the server itself; ask it with --api chat, or name another format for "
+            "--api completions, such as --format alpaca"
+        )
+    return PLAIN if format == PLAIN.name else template(format)
 
 
 def format_file(format: str) -> Path | None:

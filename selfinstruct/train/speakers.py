@@ -10,15 +10,22 @@ from typing import Any, Protocol
 
 from jinja2 import TemplateError
 
-from selfinstruct.errors import SettingsError
-from selfinstruct.export.formats import Template, template
+from selfinstruct.errors import LLMError, SettingsError
+from selfinstruct.export.formats import Template
 from selfinstruct.llm import Message, Request
 from selfinstruct.llm.lessons import Settled
 from selfinstruct.train.answer import DEFAULT_FORMAT, Decoding, LocalModel
 from selfinstruct.train.endpoint import Endpoint
-from selfinstruct.train.prompts import PLAIN, ChatPrompts, Prompts, TextPrompts, reserved_in
+from selfinstruct.train.prompts import ChatPrompts, Prompts, TextPrompts, reserved_in, template_of
 
 PATIENCE = 60.0  # seconds between two pieces of an answer, and for a server that is not there; a person waits
+# What the client says of options that a chat has not got, and what a chat says there.
+IN_A_CHAT = {
+    " (--give-up)": "",
+    " (--timeout)": "",
+    ", or try --model demo, which needs neither": "",
+    "Check --model,": "Check the name of the model,",
+}
 
 
 @dataclass(frozen=True)
@@ -184,9 +191,12 @@ class EndpointSpeaker:
             self._request(talk, decoding), patience=PATIENCE, settled=self.settled, stop=talk.stop
         )
         with closing(growing):
-            for text in growing:
-                yield text[len(shown) :] if text.startswith(shown) else Anew(text)
-                shown = text
+            try:
+                for text in growing:
+                    yield text[len(shown) :] if text.startswith(shown) else Anew(text)
+                    shown = text
+            except (SettingsError, LLMError) as error:
+                raise type(error)(_in_a_chat(str(error))) from error
 
     def _request(self, talk: Talk, decoding: Decoding) -> Request:
         sampling = {
@@ -212,4 +222,10 @@ def speaker(model: LocalModel | Endpoint, format: str | None = None) -> Speaker:
         return LocalSpeaker(model)
     if model.api == "chat":
         return EndpointSpeaker(model)
-    return EndpointSpeaker(model, PLAIN if format == PLAIN.name else template(format or DEFAULT_FORMAT))
+    return EndpointSpeaker(model, template_of(format or DEFAULT_FORMAT))
+
+
+def _in_a_chat(message: str) -> str:
+    for elsewhere, here in IN_A_CHAT.items():
+        message = message.replace(elsewhere, here)
+    return message

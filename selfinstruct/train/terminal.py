@@ -60,8 +60,12 @@ def _lines(*, at_terminal: bool) -> Iterator[str]:
 
 
 def _below(chat: Chat, names: list[str], question: str) -> None:
-    """One answer after the other as they are written, under the names of their models where there are several."""
-    place, begun, written = 0, False, ""
+    """One answer after the other, under the names of their models where there are several.
+
+    A person sees them as they are written; a file or a pipe gets what is final, without thoughts that were taken back.
+    """
+    place, begun, written, text = 0, False, "", ""
+    watched = sys.stdout.isatty()
     with closing(chat.ask(question)) as steps:
         try:
             for told in steps:
@@ -69,15 +73,16 @@ def _below(chat: Chat, names: list[str], question: str) -> None:
                     if not begun and len(names) > 1:
                         click.echo(f"{chr(10) if place else ''}[{names[place]}]")
                     begun, text = True, told[place].shown
-                    click.echo(_news(written, text), nl=False)
-                    written = text
+                    if watched or told[place].over:
+                        click.echo(_news(written, text), nl=False)
+                        written = text
                     if not told[place].over:
                         break
-                    place, begun, written = place + 1, False, ""
+                    place, begun, written, text = place + 1, False, "", ""
                     if place < len(names):
                         click.echo()
         except KeyboardInterrupt:
-            click.echo(" (stopped)", nl=False)
+            click.echo(f"{_news(written, text)} (stopped)", nl=False)
     click.echo()
 
 

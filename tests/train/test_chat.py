@@ -121,18 +121,21 @@ def test_what_broke_off_is_shown_with_its_reason_and_remembered_without():
     assert chat.said == [(Exchange("hello", "Half an"),)]
 
 
-def test_what_turns_out_to_be_thought_is_neither_kept_nor_remembered():
-    """Some servers tell only at the end of a thought that it was one; on a pipe it stands there already."""
+def test_what_turns_out_to_be_thought_is_neither_kept_nor_remembered(capsys):
+    """Some servers tell only at the end of a thought that it was one: a terminal shows it already, a pipe never."""
 
     class Thinker(Parrot):
         def reply(self, talk, decoding):
             yield "Hm, let me see."
+            talk.stop.wait(0.2)  # it is shown by then
             yield Anew("Yes")
             yield ", it is."
 
     chat = Chat([Thinker("a")], GREEDY)
     assert said(chat, "hello") == ["Yes, it is."]
     assert chat.said == [(Exchange("hello", "Yes, it is."),)]
+    terminal._below(chat, ["a"], "hello")
+    assert capsys.readouterr().out == "Yes, it is.\n"
     assert terminal._news("Hm", "Yes") == "\n(that was thought; the answer:)\nYes"
 
 
@@ -167,7 +170,8 @@ def test_commands_change_the_talk():
     assert chat.command("/temperature 0.5") == "temperature 0.5"
     assert chat.command("/max-tokens 7") == "answers of up to 7 tokens"
     assert (chat.decoding.temperature, chat.decoding.max_new_tokens) == (0.5, 7)
-    for wrong in ("/temperature hot", "/temperature 9", "/max-tokens 0", "/sing"):
+    no_numbers = "/max-tokens inf", "/max-tokens nan", "/max-tokens 1.9", "/temperature nan"
+    for wrong in ("/temperature hot", "/temperature 9", "/max-tokens 0", "/sing", *no_numbers):
         with pytest.raises(SettingsError):
             chat.command(wrong)
     assert (chat.decoding.temperature, chat.decoding.max_new_tokens) == (0.5, 7)
@@ -196,6 +200,13 @@ def test_the_base_of_any_adapter_is_known(tmp_path):
     """Adapters of our own kinds name their base, too, though they cannot be switched off."""
     (tmp_path / "selfinstruct_adapter.json").write_text('{"base_model_name_or_path": "owner/base"}')
     assert list(name_models(str(tmp_path), ["base"], Means())) == ["owner/base", str(tmp_path)]
+
+
+@pytest.mark.parametrize("means", [Means(), Means(base_url="http://localhost:1/v1")], ids=["folder", "endpoint"])
+def test_only_an_adapter_has_a_base(means, tmp_path):
+    """A model named base was looked for; and of an endpoint's model with a slash in its name, on the Hub."""
+    with pytest.raises(SettingsError, match="is no adapter with a base; name the model to compare it with"):
+        name_models(str(tmp_path) if means.base_url is None else "owner/name", ["base"], means)
 
 
 def test_base_and_adapter_are_opened_once(tiny_llama, tuned):
@@ -232,6 +243,14 @@ def test_a_pipe_to_endpoints():
     assert done.stdout == "[a]\nI am a.\n\n[b]\nI am b.\n"
     assert done.stderr.count("each question stands alone") == 2
     assert {body["prompt"] for body in server.requests} == {"Who?\n"}
+
+
+def test_an_endpoint_is_asked_as_the_adapter_beside_it(tuned):
+    """A base model that gets prompts in another format than the tuned one shows what the format does."""
+    with FaultServer(lambda _: "It is white.") as server:
+        given = [tuned, "--compare", f"b@{server.base_url}", "--api", "completions", "--max-new-tokens", "12"]
+        CliRunner().invoke(command, given, input="Who?\n", standalone_mode=False, catch_exceptions=False)
+    assert [body["prompt"] for body in server.requests] == ["Who?\n"]
 
 
 def test_columns_hold_all_answers(monkeypatch, capsys):

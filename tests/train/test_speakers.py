@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import re
 from dataclasses import replace
 from threading import Event, Timer
 
@@ -11,12 +11,16 @@ import pytest
 pytest.importorskip("torch")
 
 import tiny
+from waiting import until
 
+from selfinstruct.commands.chat import command
 from selfinstruct.errors import LLMError, SettingsError
+from selfinstruct.llm.lessons import Settled
 from selfinstruct.testing import FaultServer
 from selfinstruct.train.answer import Decoding, open_local
 from selfinstruct.train.endpoint import Endpoint
-from selfinstruct.train.speakers import Anew, Exchange, LocalSpeaker, Talk, speaker
+from selfinstruct.train.evaluation.answering import Remote
+from selfinstruct.train.speakers import Anew, EndpointSpeaker, Exchange, LocalSpeaker, Talk, speaker
 
 GREEDY = Decoding(max_new_tokens=12)
 
@@ -107,7 +111,7 @@ def test_what_a_server_taught_holds_for_the_next_turn():
 
 
 def test_a_base_model_behind_an_endpoint_continues_the_prompt_of_a_format():
-    """It knows no turns, and says so; the format is the one that an evaluation asks in."""
+    """It knows no turns, and says so; the prompt is the one that an evaluation asks in."""
     with FaultServer(lambda _: "It is white.") as server:
         speaks = speaker(Endpoint("any", server.base_url, api="completions"))
         assert "".join(speaks.reply(TALK, GREEDY)) == "It is white."
@@ -118,10 +122,17 @@ def test_a_base_model_behind_an_endpoint_continues_the_prompt_of_a_format():
     assert "What is grass like?" not in prompts[0]
     assert prompts[0].rstrip().endswith("### Response:")
     assert prompts[1] == "And snow?\n"
+    assert [Remote(plain.endpoint, GREEDY, one).prompt(Talk("And snow?").row) for one in ("alpaca", "plain")] == prompts
     assert plain.notes("Be brief.") == [
         "any: the completions API has no turns, so each question stands alone",
         "any: the format plain has no place for a system message",
     ]
+
+
+def test_a_chat_format_is_none_for_the_completions_api():
+    """The template of a chat is at the server, where this API passes it by."""
+    with pytest.raises(SettingsError, match="ask it with --api chat, or name another format"):
+        speaker(Endpoint("any", "http://localhost:1/v1", api="completions"), "chat")
 
 
 def test_a_thought_without_its_first_tag_is_taken_back():
@@ -141,7 +152,7 @@ def test_a_stopped_answer_ends_at_once_and_without_a_word():
         assert next(replying) == "One"
         Timer(0.1, stop.set).start()
         assert list(replying) == []
-        until(lambda: server.left == 1)
+        assert until(lambda: server.left == 1)
 
 
 def test_closing_an_answer_closes_the_connection():
@@ -150,7 +161,30 @@ def test_closing_an_answer_closes_the_connection():
         replying = speaker(Endpoint("any", server.base_url)).reply(TALK, GREEDY)
         next(replying)
         replying.close()
-        until(lambda: server.left == 1)
+        assert until(lambda: server.left == 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("404", "Check the name of the model, --base-url"),
+        ("400", "Check the name of the model, --base-url"),
+        ("500", "no request succeeded for 0.1 s; the last failure"),
+        ("hang", "no complete answer within 0.1 s"),
+        ("401", "the variable that --api-key-env names"),
+        (None, "no key: .* for a local server"),
+    ],
+)
+def test_messages_name_options_of_a_chat(fault, words, monkeypatch):
+    """An option that only a run has is no way on."""
+    monkeypatch.setattr("selfinstruct.train.speakers.PATIENCE", 0.1)
+    settled = Settled(dropped={"any": ["stream"] if fault == "hang" else []})
+    with FaultServer(lambda _: "Yes.", faults=lambda _: fault, retry_after=0) as server:
+        end = Endpoint("any", server.base_url if fault else None, timeout=0.1 if fault == "hang" else 10.0)
+        with pytest.raises((LLMError, SettingsError), match=words) as error:
+            list(EndpointSpeaker(end, settled=settled).reply(TALK, GREEDY))
+    options = {option for one in command.params for option in one.opts}
+    assert set(re.findall(r"--[a-z-]+", str(error.value))) <= options
 
 
 def test_a_stream_that_breaks_off_is_not_begun_again():
@@ -161,10 +195,3 @@ def test_a_stream_that_breaks_off_is_not_begun_again():
         with pytest.raises(LLMError, match="HTTP 500: overloaded"):
             next(replying)
     assert len(server.requests) == 1
-
-
-def until(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,8 @@ def seen(tiny_llama, tmp_path_factory):
     """What a client saw of three pages."""
     tuned = adapter(tmp_path_factory.mktemp("adapters") / "tuned", tiny_llama)
     words = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("web_scenario.py")), str(tuned)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    paths = {"PYTHONPATH": os.pathsep.join(sys.path)}  # of the helpers of tests
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, **paths})
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

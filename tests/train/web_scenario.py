@@ -16,6 +16,7 @@ import traceback
 from urllib.request import urlopen
 
 from gradio_client import Client
+from waiting import until
 
 from selfinstruct.testing import FaultServer
 from selfinstruct.train.answer import Decoding
@@ -111,13 +112,6 @@ def stopped():
     return {"begun": begun, "closed": closed, "kept": shown(job.result(timeout=60)[1])[-1][1].startswith("go 0")}
 
 
-def until(condition):
-    end = time.monotonic() + 30
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.01)
-    return condition()
-
-
 def endpoints():
     torn_answer = ["Half", {"error": {"message": "overloaded"}}]
     with (
@@ -130,9 +124,9 @@ def endpoints():
         _, *panels = job.result(timeout=60)
         grown = [[shown(panel)[-1][1] for panel in seen[1:]] for seen in job.outputs()]
         again = visitor.submit("on", "", 0.0, 9, *panels, api_name="/ask")
-        begun = until(lambda: len(again.outputs()) > 2)
+        begun = until(lambda: len(again.outputs()) > 2, 30)
         visitor.predict(api_name="/stop")
-        closed = until(lambda: steady.left == 1)
+        closed = until(lambda: steady.left == 1, 30)
         again.result(timeout=60)
         memory = [one["content"] for one in torn.requests[-1]["messages"]]
     return {"grown": grown, "begun": begun, "closed": closed, "memory": memory}

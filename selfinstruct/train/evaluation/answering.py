@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from selfinstruct.errors import RequestRefused, SettingsError
-from selfinstruct.export.formats import Row, template
+from selfinstruct.export.formats import Row
 from selfinstruct.export.formats.rows import joined
 from selfinstruct.ledger import Ledger, entry_of
 from selfinstruct.llm import Completion, Request, Usage
 from selfinstruct.train.answer import Decoding, LocalModel
 from selfinstruct.train.endpoint import STAGE, Endpoint
 from selfinstruct.train.evaluation.sets import Question
-from selfinstruct.train.prompts import CHAT, TextPrompts
+from selfinstruct.train.prompts import CHAT, TextPrompts, template_of
 
 Finish = Literal["stop", "length", "too_long", "refused"]
 Tell = Callable[[], object]
@@ -142,7 +142,7 @@ class Remote:
         return CHAT if self.endpoint.api == "chat" else self.template
 
     def prompt(self, row: Row) -> str:
-        return joined(row) if self.endpoint.api == "chat" else template(self.template).prompt(row)
+        return joined(row) if self.endpoint.api == "chat" else template_of(self.template).prompt(row)
 
     def answers(self, questions: Sequence[Question], ledger: Ledger, tell: Tell) -> list[Answered]:
         requests = [self._request(one) for one in questions]
