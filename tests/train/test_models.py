@@ -153,7 +153,10 @@ def test_a_base_that_was_moved_is_said(tuned, tiny_llama, tmp_path):
     config = json.loads((moved / "adapter_config.json").read_text())
     assert base_of(moved) == str(tiny_llama)
     (moved / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": "/no/such/folder"}))
-    with pytest.raises(SettingsError, match=r"its base /no/such/folder is not there; write where it is into adapter_config.json .* --base"):
+    with pytest.raises(
+        SettingsError,
+        match=r"its base /no/such/folder is not there; write where it is into adapter_config.json .* --base",
+    ):
         load_model(moved)
     assert torch.equal(logits(load_model(moved, base=tiny_llama)[0]), logits(load_model(tuned.path)[0]))
 
