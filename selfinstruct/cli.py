@@ -41,8 +41,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped at once; the answers so far are kept, the same command goes on", err=True)
+    except (click.Abort, KeyboardInterrupt) as error:
+        said = str(error.__cause__ or error)
+        click.echo(said or "stopped at once; the answers so far are kept, the same command goes on", err=True)
         sys.exit(130)
     except SelfInstructError as error:
         click.echo(f"Error: {error}", err=True)

@@ -11,10 +11,10 @@ import transformers
 from transformers.trainer_callback import PrinterCallback
 
 from selfinstruct.train import methods
-from selfinstruct.train.callbacks import Allocator, Bar, Journal
+from selfinstruct.train.callbacks import Allocator, Bar, Journal, Stop
 from selfinstruct.train.encode import MASKED, Example
 from selfinstruct.train.extras import quiet_libraries
-from selfinstruct.train.plan import batches, world_rank
+from selfinstruct.train.plan import batches, steps_of, world_rank
 from selfinstruct.train.record import COMPLETE
 from selfinstruct.train.settings import TrainSettings
 from selfinstruct.train.trainers import CausalTrainer, Seq2SeqTrainer
@@ -38,22 +38,31 @@ def fit(
 
     The `folder` gets checkpoints and losses.jsonl. `resume` is the checkpoint to go on from. `autocast` is the 16-bit
     type to compute in, where weights are held in 32 bits.
+
+    Raises:
+        KeyboardInterrupt: it was stopped by Ctrl-C or SIGTERM, with a checkpoint of the last step.
     """
     tokenizer.padding_side = "right"
     model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id
     kind, arguments = _engine(model, settings)
+    stop = Stop()
     with quiet_libraries():
         trainer = kind(
             model=model,
-            args=arguments(**_arguments(model, settings, folder, len(held_out), autocast)),
+            args=arguments(**_arguments(model, settings, folder, len(examples), len(held_out), autocast)),
             train_dataset=_columns(_filled(examples, 1 if settings.packing else settings.batch_size), settings),
             eval_dataset=_columns(held_out, settings) if held_out else None,
             data_collator=None if settings.packing else _collator(tokenizer),
             processing_class=tokenizer,
-            callbacks=list(_callbacks(model, settings, folder, progress)),
+            callbacks=[stop, *_callbacks(model, settings, folder, progress)],
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        try:
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        finally:
+            stop.restore()
+    if stop.asked:
+        raise KeyboardInterrupt
     return trainer
 
 
@@ -78,7 +87,7 @@ def _engine(model: Any, settings: TrainSettings) -> tuple[Any, Any]:
 
 
 def _arguments(
-    model: Any, settings: TrainSettings, folder: Path, held_out: int, autocast: str | None
+    model: Any, settings: TrainSettings, folder: Path, rows: int, held_out: int, autocast: str | None
 ) -> dict[str, Any]:
     """The settings as transformers names them."""
     cut = batches(settings)
@@ -95,7 +104,7 @@ def _arguments(
         if settings.learning_rate is not None
         else methods.find(settings.method).learning_rate,
         "lr_scheduler_type": settings.schedule,
-        "warmup_steps": settings.warmup if settings.warmup < 1 else int(settings.warmup),
+        "warmup_steps": _warmup(settings, rows),
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
         "optim": settings.optimizer,
@@ -120,6 +129,13 @@ def _arguments(
         **_watched(settings, held_out, cut.micro_batch),
         **(shards if settings.fsdp else {}),
     }
+
+
+def _warmup(settings: TrainSettings, rows: int) -> float:
+    """Steps in which the rate rises, or their share. It begins at 0, so the share of a few steps is none of them."""
+    if settings.warmup >= 1:
+        return int(settings.warmup)
+    return settings.warmup if settings.warmup * steps_of(rows, settings)[0] >= 1 else 0
 
 
 def _watched(settings: TrainSettings, held_out: int, micro_batch: int) -> dict[str, Any]:

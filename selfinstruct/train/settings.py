@@ -97,7 +97,7 @@ class TrainSettings:
         known = {one.name for one in fields(self)}
         for name in given:
             if name not in known:
-                close = get_close_matches(name, known, 3) or sorted(known)
+                close = SYNONYMS.get(name) or get_close_matches(name, known, 3) or sorted(known)
                 raise SettingsError(f"there is no setting {name!r} of a training; did you mean {' or '.join(close)}?")
         return replace(self, **given)
 
@@ -110,6 +110,8 @@ class TrainSettings:
         ]
 
 
+# As other programs call them.
+SYNONYMS = {"lr": ["learning_rate"], "rank": ["lora_r"], "r": ["lora_r"], "cutoff_len": ["max_length"]}
 _RANGES: dict[str, tuple[float, float]] = {
     "max_length": (8, 10_000_000),
     "max_dropped": (0.0, 1.0),

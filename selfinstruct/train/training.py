@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,8 @@ def finetune(
         check_folder(folder, prepared, resume)
     with _locked(folder):
         if not is_finished(folder):
-            _train(prepared, folder, resume, progress)
+            with _stoppable(folder):
+                _train(prepared, folder, resume, progress)
     tuned = Tuned(folder)
     if merge and prepared.settings.method != "full" and _is_first() and not tuned.merged_path.exists():
         tuned.merge()
@@ -150,6 +152,7 @@ def _prepared(
             "or --no-fsdp"
         )
     load_dtype, autocast = precision(settings)
+    _check_optimizer(settings.optimizer)
     data = read_data(dataset)
     tokenizer = load_tokenizer(base)
     encoder = Encoder(
@@ -163,6 +166,11 @@ def _prepared(
         raise SettingsError("no row could be held out to stop early by; set --validation higher, or leave --early-stop")
     examples, report = encoder.encode(rows, max_dropped=settings.max_dropped)
     held_out = encoder.encode(held, max_dropped=settings.max_dropped)[0] if held else []
+    room = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if room and not config.is_encoder_decoder and report.longest > room:
+        logger.warning(
+            "the longest row has %s tokens, and %s was made for %s; set --max-length", report.longest, base, room
+        )
     made = plan(base, config, examples, len(held_out), settings, load_dtype)
     return Prepared(
         base=base,
@@ -233,6 +241,19 @@ def _train(prepared: Prepared, folder: Path, resume: str | os.PathLike[str] | No
 
 
 @contextmanager
+def _stoppable(folder: Path) -> Iterator[None]:
+    """Say of a training that was stopped what is kept of it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from selfinstruct.train.fit import last_checkpoint
+
+        kept = last_checkpoint(folder)
+        words = f"step {kept.name.rpartition('-')[2]} is kept" if kept else "there was no checkpoint yet"
+        raise KeyboardInterrupt(f'{folder}: stopped; {words}. Go on with --resume auto (resume="auto")') from None
+
+
+@contextmanager
 def _room() -> Iterator[None]:
     """Say what to do about a GPU that is too small."""
     import torch
@@ -256,6 +277,15 @@ def _locked(folder: Path) -> Iterator[None]:
     """
     with only_writer(folder) if _is_first() else nullcontext():
         yield
+
+
+def _check_optimizer(name: str) -> None:
+    from transformers.training_args import OptimizerNames
+
+    known = [one.value for one in OptimizerNames]
+    if name not in known:
+        close = get_close_matches(name, known, 3) or known
+        raise SettingsError(f"transformers has no optimizer {name!r}; did you mean {' or '.join(close)}?")
 
 
 def _check_devices(device: str) -> None:

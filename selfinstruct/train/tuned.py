@@ -100,6 +100,12 @@ class Tuned:
             lines.append(
                 f"  validation {result['best_validation']:.4g} at step {result['best_step']:,}, whose weights these are"
             )
+        else:
+            lines.append("  no row was held out to validate on")
+        encoding = self.record["encoding"]
+        lost = {"too long, dropped": "too_long", "without an answer, dropped": "empty", "shortened": "shortened"}
+        if said := [f"{encoding[name]:,} {words}" for words, name in lost.items() if encoding[name]]:
+            lines.append(f"  of {encoding['rows']:,} rows {', '.join(said)}")
         return "\n".join(
             [*lines, f"  {result['seconds']:,.0f} s; losses.jsonl, losses.png and README.md are beside it"]
         )

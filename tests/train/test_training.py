@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -163,6 +164,81 @@ def test_a_killed_training_goes_on_to_the_same_end(tiny_llama, tmp_path):
     assert not torn.exists()
     straight = finetune(data, tiny_llama, tmp_path / "straight", **settings)
     assert_same(resumed, straight)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_training_keeps_its_last_step(number, tiny_llama, tmp_path):
+    """Ctrl-C, or the signal of a batch system: a checkpoint of the step under way, and the words to go on with."""
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in tiny.shifted()))
+    settings = {**QUICK, "epochs": 150.0, "validation": 0.0, "save_every": 5000}
+    given = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+    stopped = tmp_path / "stopped"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "selfinstruct", "train", data, "--base", tiny_llama, "-o", stopped, *given],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr.readline() == "training, 450 steps\n"
+    until = time.monotonic() + 120
+    while not (stopped / "losses.jsonl").is_file():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.send_signal(number)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 130
+    assert "stopping behind this step, with a checkpoint; once more stops at once" in said
+    (kept,) = (stopped / "checkpoints").glob("checkpoint-*")
+    step = int(kept.name.split("-")[1])
+    assert 0 < step < 450
+    assert said.endswith(f'{stopped}: stopped; step {step} is kept. Go on with --resume auto (resume="auto")\n')
+    resumed = finetune(data, None, stopped, resume="auto")
+    straight = finetune(data, tiny_llama, tmp_path / "straight", **settings)
+    assert all(torch.equal(one, weights(resumed.path)[name]) for name, one in weights(straight.path).items())
+
+
+def test_a_few_steps_have_no_warmup(tiny_llama, tmp_path):
+    """It begins at a rate of 0, and a first step without any change had the lowest validation loss: all for nothing."""
+    few = finetune(tiny.shifted(), tiny_llama, tmp_path / "few", **QUICK, epochs=2, validation=0)
+    assert few.losses[0].learning_rate > 0
+    many = finetune(tiny.shifted(), tiny_llama, tmp_path / "many", **QUICK, epochs=2, validation=0, warmup=0.5)
+    assert many.losses[0].learning_rate == 0
+
+
+def test_what_became_of_the_rows_is_said_at_the_end(tiny_llama, tmp_path):
+    """Not in the dry run alone: dropped ones, and that nothing was validated."""
+    rows = [*tiny.shifted(), {"id": "x", "instruction": "Say it.", "input": "", "output": "word " * 300}]
+    given = {**QUICK, "epochs": 1, "max_length": 64}
+    tuned = finetune(rows, tiny_llama, tmp_path / "tuned", **given, validation=0)
+    assert f"of {len(rows):,} rows 1 too long, dropped" in str(tuned)
+    assert "no row was held out to validate on" in str(tuned)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"optimizer": "adamw_troch"}, "transformers has no optimizer 'adamw_troch'; did you mean adamw_torch"),
+        ({"lr": 1e-4}, "no setting 'lr' of a training; did you mean learning_rate?"),
+    ],
+)
+def test_wrong_names_get_the_right_ones(given, words, tiny_llama, tmp_path):
+    """The first was a traceback, the second a list of all settings."""
+    with pytest.raises(SettingsError, match=words):
+        finetune(tiny.shifted(), tiny_llama, tmp_path / "tuned", **QUICK, **given)
+
+
+def test_rows_longer_than_the_base_can_see_are_told(tiny_llama, tmp_path, caplog):
+    """It would be trained on positions that it never saw."""
+    long = [{"id": "x", "instruction": "Say it.", "input": "", "output": "blue " * 300}]
+    prepare([*tiny.shifted(), *long], tiny_llama, **QUICK, max_length=2000, validation=0)
+    assert re.search(r"the longest row has \d+ tokens, and .* was made for 256", caplog.text)
+
+
+def test_an_unfinished_training_does_not_answer(straight, tmp_path):
+    """It was opened as a base, and failed with the words of transformers about config.json."""
+    cut_back(straight.path, tmp_path / "begun", 6)
+    with pytest.raises(SettingsError, match="this training has not come to its end; --resume auto goes on with it"):
+        open_local(tmp_path / "begun")
 
 
 def test_a_finished_training_is_not_done_again(straight):
