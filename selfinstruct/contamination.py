@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from selfinstruct.pool import Pool
 from selfinstruct.similarity import RougeIndex
@@ -12,6 +13,19 @@ from selfinstruct.text import Tokenizer, words
 
 # Words in a row that count as a repetition: 13 in GPT-3 (arXiv 2005.14165, appendix C), 8 in PaLM (arXiv 2204.02311).
 NGRAM = 13
+
+
+def grams(text: str, number: int = NGRAM, tokenizer: Tokenizer = words) -> Iterator[tuple[str, ...]]:
+    """All runs of `number` words in a text; none where `number` is 0."""
+    tokens = tokenizer(text)
+    starts = range(len(tokens) - number + 1) if number else ()
+    return (tuple(tokens[start : start + number]) for start in starts)
+
+
+def passages(row: Mapping[str, Any]) -> Iterator[str]:
+    """The texts of a training row whose words in a row must not stand in a test set."""
+    yield from (row["instruction"], row.get("input") or "", row.get("output") or "")
+    yield from (turn["content"] for turn in row.get("turns") or ())
 
 
 class Contamination:
@@ -51,9 +65,7 @@ class Contamination:
         return None
 
     def _grams(self, text: str) -> Iterator[tuple[str, ...]]:
-        tokens = self._tokenizer(text)
-        starts = range(len(tokens) - self.ngram + 1) if self.ngram else ()
-        return (tuple(tokens[i : i + self.ngram]) for i in starts)
+        return grams(text, self.ngram, self._tokenizer)
 
 
 def read_protected(paths: Iterable[str | Path]) -> list[Task]:

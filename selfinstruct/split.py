@@ -1,7 +1,7 @@
 """A set parted in two, such as training and test rows, with no near-duplicate of one in the other.
 
-Rows are tied whose instructions have a ROUGE-L at or above a threshold, or are the same; what is tied, over any number
-of steps, stays on one side.
+Rows are tied whose instructions have a ROUGE-L at or above a threshold, or are the same, and rows that share 13 words
+in a row, as `selfinstruct evaluate` looks for them; what is tied, over any number of steps, stays on one side.
 
 >>> near_groups(["Sort a list of numbers.", "Name a river.", "Sort the list of numbers!"])
 [0, 1, 0]
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,11 +20,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from selfinstruct.contamination import NGRAM, grams, passages
 from selfinstruct.errors import SettingsError
+from selfinstruct.export.detect import detect, every
+from selfinstruct.export.formats import Format, Record, Unreadable
 from selfinstruct.records import Records, Source, check_outputs, open_records, writing
-from selfinstruct.text import TOKENIZERS
+from selfinstruct.text import TOKENIZERS, words
 
 MUCH = 0.1  # the share of all rows from which a single group is told of
+LESS = "a higher max_rouge (--max-rouge) or ngram (--ngram, 0: off)"
 
 
 def near_groups(
@@ -59,13 +63,15 @@ def near_groups(
     labels = components(
         np.concatenate([pairs.early, own, own]), np.concatenate([pairs.late, same, documents.firsts]), len(texts)
     )
-    numbers: dict[int, int] = {}
-    return [numbers.setdefault(label, len(numbers)) for label in labels.tolist()]
+    return _numbered(labels.tolist())
 
 
 @dataclass(frozen=True)
 class Split:
-    """How a set was parted: rows of each side, how many groups they are in, and the rows of the largest one."""
+    """How a set was parted: rows of each side, how many groups they are in, and the rows of the largest one.
+
+    `ngram` is 0 where words in a row tied nothing: by the settings, or because the set is of no known format.
+    """
 
     train: int
     test: int
@@ -73,6 +79,7 @@ class Split:
     groups: int
     largest: int
     max_rouge: float
+    ngram: int
 
     @property
     def warnings(self) -> list[str]:
@@ -80,9 +87,9 @@ class Split:
         rows, said = self.train + self.test, []
         if self.largest > max(1, MUCH * rows):
             said.append(
-                f"one group of similar instructions holds {self.largest:,} of the {rows:,} rows "
+                f"one group of similar rows holds {self.largest:,} of the {rows:,} rows "
                 f"({self.largest / rows:.0%}) and stays on one side, so the other is drawn from the rest alone; begin "
-                "with `selfinstruct dedup`, which leaves nothing to tie, or tie less with a higher --max-rouge"
+                f"with `selfinstruct dedup`, or tie less with {LESS}"
             )
         if self.test < self.wanted:
             said.append(
@@ -91,9 +98,10 @@ class Split:
         return said
 
     def __str__(self) -> str:
+        shared = f", and no row shares {self.ngram} words in a row with one" if self.ngram else ""
         return (
             f"{self.train:,} rows to train, {self.test:,} to test, in {self.groups:,} groups; no instruction has a "
-            f"ROUGE-L of {self.max_rouge:g} or above to one of the other side"
+            f"ROUGE-L of {self.max_rouge:g} or above to one of the other side{shared}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,19 +119,27 @@ def split(
     field: str = "instruction",
     max_rouge: float = 0.7,
     tokenizer: str = "words",
+    ngram: int = NGRAM,
     seed: int = 42,
 ) -> Split:
     """Write a share of the rows of a set (`fraction`, or `size` rows) to one file, and all others to another.
 
-    Rows are written as they are, in their order. Groups of similar instructions go to the test set in an order drawn by
-    `seed`, each whole and as long as it has room, so that it has no row more than was asked for.
+    Rows are written as they are, in their order. Groups of rows with similar instructions (`max_rouge`) or with `ngram`
+    words in a row in common (0: off) go to the test set in an order drawn by `seed`, each whole and as long as it has
+    room, so that it has no row more than was asked for. The words in a row are those of the instruction, input, output
+    and turns; of a set in no known format, the texts of `field` alone are compared.
 
     Raises:
         SettingsError: the set cannot be read, a file cannot be written, or a side would have no row.
     """
+    if ngram < 0:
+        raise SettingsError(f"ngram is a number of words in a row, or 0 for none, not {ngram}")
     records, outputs = open_records(source), [Path(train), Path(test)]
     check_outputs(outputs, [records])
     groups = near_groups(list(records.texts(field)), max_rouge, tokenizer=tokenizer)
+    known = _format(records) if ngram else None
+    if known is not None:
+        groups = _joined(groups, shared_grams([_passages(known, record) for record in every(records)], ngram))
     wanted = _wanted(len(groups), fraction, size)
     chosen = choose(groups, wanted, seed)
     sizes = Counter(groups)
@@ -135,11 +151,12 @@ def split(
         groups=len(sizes),
         largest=max(sizes.values()),
         max_rouge=max_rouge,
+        ngram=ngram if known is not None else 0,
     )
     if not made.test or not made.train:
         raise SettingsError(
             f"{records.name}: a side would have no row, because {made.largest:,} of {len(groups):,} rows are tied "
-            "together by similar instructions; a higher max_rouge (--max-rouge) ties less"
+            f"together; {LESS} ties less"
         )
     _write(records, testing, outputs)
     return made
@@ -155,6 +172,63 @@ def choose(groups: Sequence[int], wanted: int, seed: int) -> set[int]:
             chosen.add(group)
             room -= sizes[group]
     return chosen
+
+
+def shared_grams(rows: Sequence[Sequence[str]], ngram: int = NGRAM, *, workers: int = 2) -> list[tuple[int, int]]:
+    """Pairs of rows with as many words in a row in common: a row, and the first that has them.
+
+    >>> shared_grams([["Name a river."], ["Sort it.", "Now name a river"], ["Name it."]], 3)
+    [(1, 0)]
+    """
+    import numpy as np
+
+    from selfinstruct.join.documents import read_documents
+    from selfinstruct.join.windows import sharing
+
+    texts = [text for row in rows for text in row]
+    of = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    with ThreadPoolExecutor(workers) as pool:
+        # Words in a row are those of `evaluate`, whatever the tokenizer of the ROUGE-L.
+        candidates = np.flatnonzero(sharing(read_documents(texts, words, pool), of, ngram)).tolist()
+    first: dict[tuple[str, ...], int] = {}
+    return [
+        (row, early)
+        for row in candidates
+        for early in sorted({first.setdefault(gram, row) for text in rows[row] for gram in grams(text, ngram)})
+        if early != row
+    ]
+
+
+def _joined(groups: Sequence[int], pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """The groups after all pairs of rows have been tied as well, numbered in the order of their first rows."""
+    import numpy as np
+
+    from selfinstruct.join.decisions import components
+
+    ends, others = np.array([(groups[row], groups[early]) for row, early in pairs], np.int64).reshape(-1, 2).T
+    labels = components(ends, others, len(set(groups)))
+    return _numbered(labels[np.array(groups, np.int64)].tolist())
+
+
+def _numbered(labels: Iterable[int]) -> list[int]:
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(label, len(numbers)) for label in labels]
+
+
+def _format(records: Records) -> Format | None:
+    """The format that `evaluate` reads the set in, if it knows one."""
+    try:
+        return detect(records).format
+    except SettingsError:
+        return None
+
+
+def _passages(format: Format, record: Record) -> list[str]:
+    try:
+        read = format.read(record)
+    except Unreadable:
+        return []
+    return [text for row in read if not isinstance(row, Unreadable) for text in passages(row)]
 
 
 def _wanted(number: int, fraction: float, size: int | None) -> int:

@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import LCSseq
 from reference import FOLDER, instructions, needs_reference
 
+import selfinstruct as si
 from selfinstruct.cli import cli
+from selfinstruct.contamination import grams
 from selfinstruct.errors import SettingsError
 from selfinstruct.join import finder
-from selfinstruct.split import choose, near_groups, split
+from selfinstruct.split import choose, near_groups, shared_grams, split
 from selfinstruct.text import words
+from selfinstruct.train.evaluation.heldout import find_overlaps, read_training
+from selfinstruct.train.evaluation.sets import read_questions
 
 TEXTS = [
     "Sort a list of numbers.",
@@ -94,6 +98,101 @@ def test_texts_that_are_all_alike_are_not_all_compared(monkeypatch):
     assert sum(listed) < 64 * len(texts)
 
 
+PARTS = st.lists(st.sampled_from(["ab", "cd", "ef", "河", "x"]), max_size=16).map(" ".join)
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=st.lists(st.lists(PARTS, max_size=3), max_size=8), number=st.integers(1, 13))
+def test_words_in_a_row_tie_what_they_tie_by_every_pair(rows, number):
+    """The hashed windows that spare most rows a closer look miss none, and no pair is without a common run."""
+    of = [{gram for text in row for gram in grams(text, number)} for row in rows]
+    first = {gram: row for row in reversed(range(len(rows))) for gram in of[row]}
+    tied = {(row, first[gram]) for row in range(len(rows)) for gram in of[row]}
+    assert shared_grams(rows, number) == sorted((row, early) for row, early in tied if early != row)
+
+
+PASSAGE = "the old mill by the river opens its doors at nine on every second sunday"  # 15 words
+RUN = " ".join(PASSAGE.split()[1:14])
+
+
+@pytest.mark.parametrize(
+    ("row", "tied"),
+    [
+        ({"instruction": "Shorten this.", "input": f"Note: {RUN}!", "output": "Mill."}, True),
+        ({"instruction": "Write it down.", "output": f"So {RUN.upper()}?"}, True),
+        ({"instruction": f"Correct it: {RUN}", "output": "-"}, True),
+        ({"instruction": "Shorten this.", "input": RUN.rsplit(" ", 1)[0], "output": "Mill."}, False),
+        ({"instruction": "Shorten", "input": RUN.split(" ", 1)[0], "output": RUN.split(" ", 1)[1]}, False),
+    ],
+)
+def test_thirteen_words_in_a_row_keep_rows_together(tmp_path, row, tied):
+    """In whatever texts they stand; twelve, or thirteen over two texts, are none."""
+    rows = [
+        {"id": "0", "instruction": "Describe the place.", "input": "", "output": PASSAGE},
+        {"id": "1", "instruction": "Name a river.", "input": "", "output": "The Loire."},
+        {"id": "2", "input": "", **row},
+    ]
+    made = split(rows, tmp_path / "a.jsonl", tmp_path / "b.jsonl", size=1)
+    assert (made.groups, made.largest) == ((2, 2) if tied else (3, 1))
+    assert "and no row shares 13 words in a row" in str(made)
+    made = split(rows, tmp_path / "a.jsonl", tmp_path / "b.jsonl", size=1, ngram=0)
+    assert (made.groups, made.ngram) == (3, 0)
+    assert "words in a row" not in str(made)
+
+
+def test_ties_of_both_kinds_make_one_chain(tmp_path):
+    """The first is like the second by its words, the second has a passage of the third."""
+    rows = [
+        {"instruction": "Sort a list of numbers.", "input": "", "output": "Done."},
+        {"instruction": "Sort the list of numbers!", "input": "", "output": PASSAGE},
+        {"instruction": "Name a mill.", "input": RUN, "output": "Old."},
+        {"instruction": "Count to ten.", "input": "", "output": "One."},
+    ]
+    made = split(rows, tmp_path / "a.jsonl", tmp_path / "b.jsonl", size=1)
+    assert (made.groups, made.largest) == (2, 3)
+    assert [row["instruction"] for row in lines(tmp_path / "b.jsonl")] == ["Count to ten."]
+
+
+def test_conversations_are_read_as_evaluate_reads_them(tmp_path):
+    """Words in a row of any turn tie, though the column that is compared is another one."""
+    said = [
+        ["Describe it.", PASSAGE],
+        ["Name a river.", "The Loire."],
+        ["Talk.", "Of what?", f"Of this: {RUN}", "Yes."],
+    ]
+    rows = [
+        {
+            "title": f"Title {number} {number * 7}",
+            "messages": [{"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(texts)],
+        }
+        for number, texts in enumerate(said)
+    ]
+    made = split(rows, tmp_path / "a.jsonl", tmp_path / "b.jsonl", size=1, field="title", max_rouge=1)
+    assert (made.groups, made.largest, made.ngram) == (2, 2, 13)
+    assert lines(tmp_path / "b.jsonl") == rows[1:2]
+
+
+def test_of_a_set_in_no_known_format_the_field_alone_is_compared(tmp_path):
+    """Nobody could evaluate on it, and nothing is said about words in a row."""
+    rows = [{"title": f"{name} river", "body": PASSAGE} for name in ("Loire", "Rhine", "Danube")]
+    made = split(rows, tmp_path / "a.jsonl", tmp_path / "b.jsonl", size=1, field="title")
+    assert (made.groups, made.ngram) == (3, 0)
+    assert "words in a row" not in str(made)
+
+
+@pytest.mark.parametrize("seed", [42, 1])
+def test_a_test_set_is_held_out_as_evaluate_asks_for_it(tmp_path, seed):
+    """`split`, `train` and `evaluate` one after the other ended with questions that stand in the training data."""
+    si.generate(tmp_path / "run", model="demo", num_tasks=500, progress=False)
+    train, test = tmp_path / "train.jsonl", tmp_path / "test.jsonl"
+    made = split(tmp_path / "run", train, test, seed=seed)
+    assert find_overlaps(read_questions(test), read_training([train])) == []
+    assert find_overlaps(read_questions(train), read_training([test])) == []
+    assert made.test == made.wanted
+    split(tmp_path / "run", train, test, seed=seed, ngram=0)
+    assert {one.rule for one in find_overlaps(read_questions(test), read_training([train]))} == {"ngram"}
+
+
 @given(groups=st.lists(st.integers(0, 20), min_size=2, max_size=60), seed=st.integers(0, 5), share=st.floats(0.1, 0.9))
 def test_chosen_groups_are_whole_and_have_room(groups, seed, share):
     """No row more than was asked for, and none less where single rows are left."""
@@ -144,7 +243,7 @@ def test_a_group_that_holds_too_much_is_told(tmp_path):
     source = saved(tmp_path / "in.jsonl", [*chain, "Name a river.", "Sort the list.", "Count to ten."])
     made = split(source, tmp_path / "a.jsonl", tmp_path / "b.jsonl", size=5)
     assert (made.test, made.largest, made.groups) == (3, 30, 4)
-    assert "one group of similar instructions holds 30 of the 33 rows (91%)" in made.warnings[0]
+    assert "one group of similar rows holds 30 of the 33 rows (91%)" in made.warnings[0]
     assert "the test set has 3 rows and not 5" in made.warnings[1]
     with pytest.raises(SettingsError, match="a side would have no row, because 30 of 30 rows are tied"):
         split(saved(tmp_path / "in.jsonl", chain), tmp_path / "a.jsonl", tmp_path / "c.jsonl", size=5)
@@ -160,6 +259,7 @@ def test_a_group_that_holds_too_much_is_told(tmp_path):
         ({"size": 0}, "leaves nothing on one side"),
         ({"max_rouge": 0}, "max_rouge lies above 0"),
         ({"tokenizer": "letters"}, "tokenizer is one of words, rouge"),
+        ({"ngram": -1}, "ngram is a number of words in a row"),
         ({"field": "text"}, "no column 'text'"),
     ],
 )
@@ -179,7 +279,7 @@ def test_the_command_names_a_folder_or_two_files(tmp_path):
     source = saved(tmp_path / "in.jsonl", TEXTS)
     said = CliRunner().invoke(cli, ["split", str(source), "-o", str(tmp_path / "parts")], standalone_mode=False)
     assert "8 rows to train, 1 to test, in 5 groups" in said.stdout
-    assert "one group of similar instructions holds 3 of the 9 rows (33%)" in said.stderr
+    assert "one group of similar rows holds 3 of the 9 rows (33%)" in said.stderr
     assert len(lines(tmp_path / "parts" / "train.jsonl")) == 8
     files = ["--train", str(tmp_path / "a.jsonl"), "--test", str(tmp_path / "b.jsonl")]
     said = CliRunner().invoke(cli, ["split", str(source), *files, "--json"], standalone_mode=False)

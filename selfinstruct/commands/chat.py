@@ -15,7 +15,9 @@ from selfinstruct.settings import Api
 @click.option("--compare", multiple=True, metavar="MODEL", help="Another model, or base: MODEL's own. Repeatable.")
 @click.option("--web", is_flag=True, help="In a browser instead of the terminal; needs selfinstruct[web].")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Of --web: the address that it is served at.")
-@click.option("--port", type=int, help="Of --web (default: the first free one from 7860).")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), metavar="N", help="Of --web (default: the first free one from 7860)."
+)
 @click.option("--system", default="", metavar="TEXT", help="What the models are told they are.")
 @click.option("--format", help="How prompts are written (default: as the model was tuned, else chat, else alpaca).")
 @click.option("--temperature", default=0.7, show_default=True, help="0 is always the most likely word.")
@@ -60,7 +62,7 @@ def command(
 
     \b
     In the talk:
-      /reset  /system TEXT  /temperature X  /max-tokens N  /help  /quit
+      /reset  /system TEXT  /temperature X  /max-new-tokens N  /help  /quit
 
     \b
     Examples:
@@ -72,6 +74,10 @@ def command(
 
     if web:
         require("web")
+        from selfinstruct.train.web import launch, look_at_port, page
+
+        if port is not None:
+            look_at_port(host, port)
     from selfinstruct.train.answer import Decoding
     from selfinstruct.train.chat import Chat
     from selfinstruct.train.named import Means, labels, name_models, open_models, tuned_format
@@ -81,13 +87,12 @@ def command(
     means = Means(base_url=base_url, api_key_env=api_key_env, api=api, dtype=dtype, device=device)
     named = name_models(model, compare, means)
     asked_in = format or tuned_format(named)
-    *others, own = [speaker(one, asked_in) for one in open_models(named, means, format)]
+    models = open_models(named, means, format)
+    called = labels([one.name for one in models])
+    *others, own = [speaker(one, asked_in, called[one.name]) for one in models]
     speakers = [own, *others]
-    called = labels([one.name for one in speakers])
-    names = [called[one.name] for one in speakers]
+    names = [one.name for one in speakers]
     if web:
-        from selfinstruct.train.web import launch, page
-
         stops: dict[str, Event] = {}
         made = page(speakers, names, decoding, system, stops)
         click.echo(f"{launch(made, host=host, port=port, wait=False)}  Ctrl-C ends", err=True)
@@ -99,5 +104,4 @@ def command(
         return 0
     from selfinstruct.train.terminal import run
 
-    run(Chat(speakers, decoding, system), names, as_json=as_json)
-    return 0
+    return run(Chat(speakers, decoding, system), names, as_json=as_json)

@@ -8,6 +8,7 @@ once for a pool that grows; this join takes a set that is there already and is s
     candidates.py   documents -> pairs that may be similar
     finder.py       all documents -> similar pairs, at once or block by block
     decisions.py    pairs -> what is kept, and for the rest the partner that it fell to
+    windows.py      documents -> rows that may have words in a row in common
 """
 
 from __future__ import annotations

@@ -27,13 +27,18 @@ class Told:
     """An answer as far as it has come; `failure` is why it came no further, and `over` that no more comes."""
 
     text: str = ""
-    failure: str = ""
+    failure: SettingsError | LLMError | None = None
     over: bool = False
+
+    @property
+    def answer(self) -> str | None:
+        """What the model said, None where it failed before it said anything."""
+        return None if self.failure and not self.text.strip() else self.text.strip()
 
     @property
     def shown(self) -> str:
         """What a person sees."""
-        text = self.text.strip()
+        text = self.answer or ""
         if not self.failure:
             return text
         return f"{text}{BROKEN_OFF if text else NO_ANSWER}{self.failure}]"
@@ -43,7 +48,7 @@ HELP = """\
 /reset            forget what was said
 /system TEXT      tell the models what they are (nothing: take it back)
 /temperature X    0 is always the most likely word
-/max-tokens N     longest answer
+/max-new-tokens N longest answer
 /quit             end"""
 
 
@@ -100,7 +105,7 @@ class Chat:
         talk = Talk(question, self.said[place], self.system, self.stop)
         # Draws differ from turn to turn and are the same in the next chat.
         decoding = replace(self.decoding, seed=self.decoding.seed + len(self.said[place]))
-        text = failure = ""
+        text, failure = "", None
         try:
             with closing(self.speakers[place].reply(talk, decoding)) as reply:
                 for piece in reply:
@@ -109,7 +114,7 @@ class Chat:
                     if self.stop.is_set():
                         break
         except (SettingsError, LLMError) as error:
-            failure = str(error)
+            failure = error
         yield place, Told(text, failure, over=True)
 
     def command(self, line: str) -> str:
@@ -125,7 +130,7 @@ class Chat:
             "/reset": self._reset,
             "/system": self._set_system,
             "/temperature": self._set_temperature,
-            "/max-tokens": self._set_length,
+            "/max-new-tokens": self._set_length,
             "/help": lambda _: HELP,
             "/quit": _quit,
             "/exit": _quit,

@@ -115,15 +115,24 @@ class LocalSpeaker:
         return said
 
     def reply(self, talk: Talk, decoding: Decoding) -> Generator[str, None, None]:
-        ids = self._ids(talk if self._has_turns else replace(talk, before=()))
+        heard = talk if self._has_turns else replace(talk, before=())
+        ids = self._ids(heard)
+        yield from self.model.stream(ids, self._fitting(decoding, len(ids), heard), talk.stop)
+
+    def _fitting(self, decoding: Decoding, asked: int, heard: Talk) -> Decoding:
+        """The decoding with an answer no longer than what `asked` tokens leave of the model's room."""
         room = self.model.room
-        if room is not None and len(ids) + decoding.max_new_tokens > room:
+        if room is None:
+            return decoding
+        if asked >= room:
+            said, way = ("what was said so far, with the question,", "begin a new talk (in a terminal /reset), or ")
+            if not heard.before:
+                said, way = "the question", ""
             raise SettingsError(
-                f"{self.name}: what was said so far ({len(ids):,} tokens) and an answer of up to "
-                f"{decoding.max_new_tokens:,} do not fit into its {room:,}; /reset begins anew, --max-new-tokens "
-                "shortens answers"
+                f"{self.name}: {said} has {asked:,} tokens, which leaves no room for an answer in the {room:,} of this "
+                f"model; {way}ask a shorter question"
             )
-        yield from self.model.stream(ids, decoding, talk.stop)
+        return replace(decoding, max_new_tokens=min(decoding.max_new_tokens, room - asked))
 
     @property
     def _prompts(self) -> Prompts:
@@ -212,14 +221,16 @@ class EndpointSpeaker:
         return self.template.prompt(replace(talk, before=()).row)
 
 
-def speaker(model: LocalModel | Endpoint, format: str | None = None) -> Speaker:
+def speaker(model: LocalModel | Endpoint, format: str | None = None, name: str | None = None) -> Speaker:
     """A model as one to talk with; `format` is how prompts for the completions API are written.
+
+    `name` is what a model here is called in messages, in place of its whole path.
 
     Raises:
         SettingsError: there is no such format.
     """
     if isinstance(model, LocalModel):
-        return LocalSpeaker(model)
+        return LocalSpeaker(replace(model, name=name or model.name))
     if model.api == "chat":
         return EndpointSpeaker(model)
     return EndpointSpeaker(model, template_of(format or DEFAULT_FORMAT))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def run(chat: Chat, names: list[str], *, as_json: bool = False) -> None:
-    """Read questions and commands until there are no more, and show the answers."""
+def run(chat: Chat, names: list[str], *, as_json: bool = False) -> int:
+    """Read questions and commands until there are no more, and show the answers.
+
+    Returns the exit status: 0 at a terminal, where a person sees what failed; on a pipe that of the first failure where
+    a question got no answer from any model.
+    """
     at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if at_terminal:
         click.echo(f"{' and '.join(names)}. /help shows the commands, Ctrl-C stops an answer, Ctrl-D ends.")
@@ -27,16 +31,25 @@ def run(chat: Chat, names: list[str], *, as_json: bool = False) -> None:
         click.echo(note, err=True)
     in_columns = at_terminal and len(names) > 1 and find_spec("rich") is not None
     show = _as_json if as_json else _beside if in_columns else _below
+    status = 0
     for line in _lines(at_terminal=at_terminal):
         if not line.startswith("/"):
-            show(chat, names, line)
+            failed = _failed(show(chat, names, line))
+            status = status or failed
             continue
         try:
             click.echo(chat.command(line), err=True)
         except SettingsError as error:
             click.echo(str(error), err=True)
         except EndOfChatError:
-            return
+            break
+    return 0 if at_terminal else status
+
+
+def _failed(told: Sequence[Told]) -> int:
+    """The exit status of a question: 0 where any model has answered it."""
+    failures = [one.failure for one in told if one.failure and one.answer is None]
+    return failures[0].exit_status if failures and len(failures) == len(told) else 0
 
 
 def _lines(*, at_terminal: bool) -> Iterator[str]:
@@ -59,13 +72,14 @@ def _lines(*, at_terminal: bool) -> Iterator[str]:
             yield line.rstrip()
 
 
-def _below(chat: Chat, names: list[str], question: str) -> None:
+def _below(chat: Chat, names: list[str], question: str) -> Sequence[Told]:
     """One answer after the other, under the names of their models where there are several.
 
     A person sees them as they are written; a file or a pipe gets what is final, without thoughts that were taken back.
     """
     place, begun, written, text = 0, False, "", ""
     watched = sys.stdout.isatty()
+    told: Sequence[Told] = ()
     with closing(chat.ask(question)) as steps:
         try:
             for told in steps:
@@ -84,6 +98,7 @@ def _below(chat: Chat, names: list[str], question: str) -> None:
         except KeyboardInterrupt:
             click.echo(f"{_news(written, text)} (stopped)", nl=False)
     click.echo()
+    return told
 
 
 def _news(written: str, text: str) -> str:
@@ -91,13 +106,17 @@ def _news(written: str, text: str) -> str:
     return text[len(written) :] if text.startswith(written) else f"\n(that was thought; the answer:)\n{text}"
 
 
-def _as_json(chat: Chat, names: list[str], question: str) -> None:
+def _as_json(chat: Chat, names: list[str], question: str) -> Sequence[Told]:
     *_, told = chat.ask(question)
-    line = {"question": question, "answers": {name: one.shown for name, one in zip(names, told, strict=True)}}
+    called = dict(zip(names, told, strict=True))
+    line: dict[str, Any] = {"question": question, "answers": {name: one.answer for name, one in called.items()}}
+    if errors := {name: str(one.failure) for name, one in called.items() if one.failure}:
+        line["errors"] = errors
     click.echo(orjson.dumps(line).decode())
+    return told
 
 
-def _beside(chat: Chat, names: list[str], question: str) -> None:
+def _beside(chat: Chat, names: list[str], question: str) -> Sequence[Told]:
     """All answers in columns, which grow as they are written."""
     from rich.console import Console
     from rich.live import Live
@@ -114,6 +133,7 @@ def _beside(chat: Chat, names: list[str], question: str) -> None:
     console.print(_columns(names, told))
     if stopped:
         click.echo("(stopped)", err=True)
+    return told
 
 
 def _columns(names: Iterable[str], told: Iterable[Told]) -> Table:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from errno import EADDRINUSE
 from itertools import pairwise
 from threading import Event
 from typing import Any
 
+from selfinstruct.errors import SettingsError
 from selfinstruct.train.answer import Decoding
 from selfinstruct.train.chat import BROKEN_OFF, NO_ANSWER, Chat
 from selfinstruct.train.extras import require
@@ -18,6 +21,7 @@ Messages = list[dict[str, Any]]
 
 MOST_TOKENS = 4096
 FRAME = 0.08  # seconds between two pictures of an answer that grows; a browser draws the whole of it each time
+PANEL = 320  # pixels; where two of them do not fit beside each other they stand below each other
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 
@@ -59,7 +63,14 @@ def page(
     with gr.Blocks(analytics_enabled=False, title=f"{' and '.join(names)} - selfinstruct", fill_height=True) as made:
         with gr.Row(scale=1):
             panels = [
-                gr.Chatbot(label=name, height="65vh", buttons=["copy"], feedback_options=None, allow_tags=False)
+                gr.Chatbot(
+                    label=name,
+                    height="65vh",
+                    min_width=PANEL,
+                    buttons=["copy"],
+                    feedback_options=None,
+                    allow_tags=False,
+                )
                 for name in names
             ]
         with gr.Row():
@@ -114,6 +125,21 @@ def answers(
                 for panel, one in zip(shown, told, strict=True)
             ]
             stop.wait(FRAME)
+
+
+def look_at_port(host: str, port: int) -> None:
+    """See whether a page can be served there.
+
+    Raises:
+        SettingsError: the port is in use, or there is no such address here.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host.strip("[]"), port), family=family).close()
+    except OSError as error:
+        if error.errno == EADDRINUSE:
+            raise SettingsError(f"port {port} is in use; leave --port out for a free one") from error
+        raise SettingsError(f"no page can be served at {host}, port {port} ({error.strerror}); name another") from error
 
 
 def launch(made: Any, *, host: str = "127.0.0.1", port: int | None = None, wait: bool = True) -> str:

@@ -168,10 +168,10 @@ def test_commands_change_the_talk():
     assert "be kind" in chat.command("/system be kind")
     assert said(chat, "two") == ["two 0be kind"]
     assert chat.command("/temperature 0.5") == "temperature 0.5"
-    assert chat.command("/max-tokens 7") == "answers of up to 7 tokens"
+    assert chat.command("/max-new-tokens 7") == "answers of up to 7 tokens"
     assert (chat.decoding.temperature, chat.decoding.max_new_tokens) == (0.5, 7)
-    no_numbers = "/max-tokens inf", "/max-tokens nan", "/max-tokens 1.9", "/temperature nan"
-    for wrong in ("/temperature hot", "/temperature 9", "/max-tokens 0", "/sing", *no_numbers):
+    no_numbers = "/max-new-tokens inf", "/max-new-tokens nan", "/max-new-tokens 1.9", "/temperature nan"
+    for wrong in ("/temperature hot", "/temperature 9", "/max-new-tokens 0", "/sing", *no_numbers):
         with pytest.raises(SettingsError):
             chat.command(wrong)
     assert (chat.decoding.temperature, chat.decoding.max_new_tokens) == (0.5, 7)
@@ -232,6 +232,45 @@ def test_a_pipe_gives_an_answer_for_each_line(tuned, tiny_llama):
     answers = json.loads(as_json.stdout)["answers"]
     assert list(answers) == ["tuned", "llama"]
     assert answers["llama"].startswith("It is")
+    assert "errors" not in json.loads(as_json.stdout)
+    notes = [line for line in done.stderr.splitlines() if "stands alone" in line]
+    assert [line.partition(":")[0] for line in notes] == ["tuned", "llama"], "labels, not paths"
+
+
+def test_a_question_without_an_answer_fails_on_a_pipe(monkeypatch, capsys):
+    """Scripts took our message for the model's words, and exit status 0 for success."""
+
+    class Torn(Parrot):
+        def reply(self, talk, decoding):
+            yield "Half an "
+            raise EndpointFailed("gone")
+
+    def piped(*speakers, as_json=False):
+        monkeypatch.setattr(sys, "stdin", io.StringIO("one\ntwo\n"))
+        status = terminal.run(Chat(speakers, GREEDY), [one.name for one in speakers], as_json=as_json)
+        return status, capsys.readouterr().out.splitlines()
+
+    status, lines = piped(Mute("a"), Parrot("b", 1), Torn("c"), as_json=True)
+    assert status == 0
+    assert json.loads(lines[0]) == {
+        "question": "one",
+        "answers": {"a": None, "b": "one 0", "c": "Half an"},
+        "errors": {"a": "gone", "c": "gone"},
+    }
+    assert piped(Mute("a"), as_json=True)[0] == EndpointFailed.exit_status
+    assert piped(Mute("a")) == (EndpointFailed.exit_status, ["[no answer: gone]"] * 2)
+    assert piped(Parrot("a", 0))[0] == 0, "a model that says nothing has answered"
+
+
+def test_a_long_question_on_a_pipe_exits_like_a_wrong_setting(tuned):
+    """The whole command: the status of the error, and the short label in its message."""
+    words = [tuned, "--temperature", "0", "--json"]
+    done = CliRunner().invoke(command, words, input="What is it like?\n" + "word " * 300, standalone_mode=False)
+    answered, refused = map(json.loads, done.stdout.splitlines())
+    assert answered["answers"]["tuned"].startswith("It is")
+    assert refused["answers"] == {"tuned": None}
+    assert refused["errors"]["tuned"].startswith("tuned: the question has ")
+    assert done.return_value == SettingsError.exit_status
 
 
 def test_a_pipe_to_endpoints():
@@ -280,7 +319,7 @@ def test_ctrl_c_ends_an_answer_and_not_the_chat(monkeypatch, capsys):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are a matter of POSIX")
 def test_at_a_real_terminal_two_models_stand_side_by_side(tuned):
-    """The whole command at a pseudo-terminal: a prompt, columns, /quit."""
+    """The whole command at a pseudo-terminal: a prompt, columns, /quit; a failure that was seen is no exit status."""
     pexpect = pytest.importorskip("pexpect")
     program = "from selfinstruct.commands.chat import command; command()"
     words = ["-W", "ignore", "-c", program, tuned, "--compare", "base", "--max-new-tokens", "12"]
@@ -290,6 +329,9 @@ def test_at_a_real_terminal_two_models_stand_side_by_side(tuned):
     child.sendline("What is it like?")
     child.expect("tuned.*llama.*It is")
     child.expect("> ")
+    child.sendline("word " * 300)
+    child.expect(r"\[no answer: tuned")
+    child.expect("\n> ")
     child.sendline("/quit")
     child.expect(pexpect.EOF)
     child.close()

@@ -77,10 +77,28 @@ def test_a_format_without_turns_says_so_and_asks_the_question_alone(llama):
     assert alone.strip() == "It is white."
 
 
-def test_a_talk_that_has_grown_too_long_says_what_to_do(llama):
-    """Beyond its positions a model writes noise; the way on is in the message."""
-    with pytest.raises(SettingsError, match="/reset begins anew"):
-        list(LocalSpeaker(llama).reply(Talk("word " * 300), GREEDY))
+def test_a_longest_answer_beyond_the_context_is_shortened(llama):
+    """A model of a short context never answered the default settings, not even the first question."""
+    speaks = LocalSpeaker(llama)
+    talk = Talk("What is it like?\n\nsnow")
+    room = llama.room
+    assert "".join(speaks.reply(talk, Decoding(max_new_tokens=room))).strip() == "It is white."
+    assert speaks._fitting(GREEDY, room - 12, talk) == GREEDY
+    assert speaks._fitting(GREEDY, room - 1, talk) == replace(GREEDY, max_new_tokens=1)
+    with pytest.raises(SettingsError, match="no room for an answer"):
+        speaks._fitting(GREEDY, room, talk)
+
+
+def test_a_prompt_without_room_for_an_answer_says_what_to_do(llama):
+    """Beyond its positions a model writes noise; a new talk is a way on only where something was said before."""
+    long = "word " * 300
+    called = speaker(replace(llama, format="guanaco"), name="short")
+    with pytest.raises(SettingsError, match=r"short: what was said so far, .*begin a new talk .*/reset"):
+        list(called.reply(Talk("And?", (Exchange("One?", long),)), GREEDY))
+    for first in (Talk(long), Talk(long, TALK.before)):  # the format plain forgets, so a new talk changes nothing
+        with pytest.raises(SettingsError, match=r"the question has .* tokens.*; ask a shorter question") as error:
+            list(speaker(llama).reply(first, GREEDY))
+        assert "/reset" not in str(error.value)
 
 
 def test_an_endpoint_gets_the_whole_talk_and_answers_in_pieces():

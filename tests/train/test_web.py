@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ pytest.importorskip("gradio")
 
 from adapters import adapter, peft_is_behind
 
+from selfinstruct.commands.chat import command
 from selfinstruct.errors import SettingsError
 from selfinstruct.train import web
 from selfinstruct.train.answer import Decoding
@@ -124,6 +126,24 @@ def test_a_failure_in_a_panel_is_not_taken_for_an_answer():
 
     *_, (shown,) = web.answers([Counts()], Decoding(), "", "d", [panel], Event())
     assert shown[-1] == {"role": "assistant", "content": "c"}
+
+
+def test_a_port_in_use_is_told_of_before_a_model_is_opened():
+    """The models were loaded first, and the message was "output: None"."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        words = ["no/such/model", "--web", "--port", str(port)]
+        with pytest.raises(SettingsError, match=f"port {port} is in use; leave --port out for a free one"):
+            command.main(words, standalone_mode=False)
+    web.look_at_port("127.0.0.1", port)
+    with pytest.raises(SettingsError, match=r"no page can be served at 192\.0\.2\.1"):
+        web.look_at_port("192.0.2.1", port)
+
+
+def test_panels_stack_where_they_would_be_narrow(seen):
+    """On a telephone two columns of six letters a line cannot be read."""
+    assert seen["models"]["widths"] == [web.PANEL] * 2
+    assert 400 / 2 < web.PANEL < 1200 / 2
 
 
 def test_without_gradio_the_line_to_type_is_said(monkeypatch):

@@ -73,13 +73,15 @@ def shown(panel):
 def two_models(tuned):
     base, own = (speaker(one) for one in open_models(name_models(tuned, ["base"], Means()), Means()))
     url = served(own, base)
-    job = client(url).submit("What is it like?", "", 0.0, 12, [], [], api_name="/ask")
+    visitor = client(url)
+    job = visitor.submit("What is it like?", "", 0.0, 12, [], [], api_name="/ask")
     cleared, *panels = job.result(timeout=120)
     return {
         "url": url,
         "cleared": cleared,
         "panels": [shown(panel) for panel in panels],
         "steps": len(job.outputs()),
+        "widths": [one["props"]["min_width"] for one in visitor.config["components"] if one["type"] == "chatbot"],
         "one_model": base.model.model is own.model.model,
     }
 

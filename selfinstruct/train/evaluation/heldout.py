@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from selfinstruct.contamination import NGRAM
+from selfinstruct.contamination import NGRAM, grams, passages
 from selfinstruct.export.formats import Row
 from selfinstruct.export.readers import read_set
 from selfinstruct.similarity import RougeIndex
@@ -69,13 +69,13 @@ class _Finder:
         self._grams: Grams = defaultdict(list)
         for number, question in enumerate(questions):
             for text in self._telling(question):
-                for gram in _grams(text):
+                for gram in grams(text):
                     self._grams[gram].append(number)
 
     def look_at(self, row: Row) -> None:
         """Note the grams that the row shares with questions, and keep its instruction for the comparison."""
-        for text in _texts(row):
-            for gram in _grams(text):
+        for text in passages(row):
+            for gram in grams(text):
                 for number in self._grams.get(gram, ()):
                     self._note(number, "ngram", float(NGRAM), " ".join(gram))
         instruction, given = row["instruction"], row.get("input") or ""
@@ -137,13 +137,3 @@ class _Alike:
             return None
         score, instruction = self._known[near.position]
         return min(score, near.score), instruction
-
-
-def _texts(row: Row) -> Iterator[str]:
-    yield from (row["instruction"], row.get("input") or "", row.get("output") or "")
-    yield from (turn["content"] for turn in row.get("turns") or ())
-
-
-def _grams(text: str) -> Iterator[tuple[str, ...]]:
-    tokens = words(text)
-    return (tuple(tokens[start : start + NGRAM]) for start in range(len(tokens) - NGRAM + 1))
