@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Event
+from typing import TYPE_CHECKING
 
 import click
 
 from selfinstruct.commands.options import json_option
 from selfinstruct.settings import Api
+
+if TYPE_CHECKING:
+    from selfinstruct.train.answer import Decoding
+    from selfinstruct.train.speakers import Speaker
 
 
 @click.command("chat")
@@ -74,7 +80,7 @@ def command(
 
     if web:
         require("web")
-        from selfinstruct.train.web import launch, look_at_port, page
+        from selfinstruct.train.web import look_at_port
 
         if port is not None:
             look_at_port(host, port)
@@ -91,17 +97,23 @@ def command(
     called = labels([one.name for one in models])
     *others, own = [speaker(one, asked_in, called[one.name]) for one in models]
     speakers = [own, *others]
-    names = [one.name for one in speakers]
     if web:
-        stops: dict[str, Event] = {}
-        made = page(speakers, names, decoding, system, stops)
-        click.echo(f"{launch(made, host=host, port=port, wait=False)}  Ctrl-C ends", err=True)
-        try:
-            made.block_thread()
-        finally:
-            for stop in stops.values():  # a model that writes on would keep the process
-                stop.set()
-        return 0
+        return _in_browser(speakers, decoding, system, host, port)
     from selfinstruct.train.terminal import run
 
-    return run(Chat(speakers, decoding, system), names, as_json=as_json)
+    return run(Chat(speakers, decoding, system), [one.name for one in speakers], as_json=as_json)
+
+
+def _in_browser(speakers: Sequence[Speaker], decoding: Decoding, system: str, host: str, port: int | None) -> int:
+    """Serve the page until Ctrl-C."""
+    from selfinstruct.train.web import launch, page
+
+    stops: dict[str, Event] = {}
+    made = page(speakers, [one.name for one in speakers], decoding, system, stops)
+    click.echo(f"{launch(made, host=host, port=port, wait=False)}  Ctrl-C ends", err=True)
+    try:
+        made.block_thread()
+    finally:
+        for stop in stops.values():  # a model that writes on would keep the process
+            stop.set()
+    return 0

@@ -18,7 +18,7 @@ from selfinstruct.train.extras import quiet_libraries
 from selfinstruct.train.models import base_of, is_adapter, load_model
 from selfinstruct.train.places import folder_of
 from selfinstruct.train.prompts import CHAT, Prompts, inference_ids, prompts
-from selfinstruct.train.record import trained_format, training_record
+from selfinstruct.train.record import check_finished, trained_format, training_record
 
 if TYPE_CHECKING:
     import torch
@@ -229,9 +229,8 @@ def open_local(
         SettingsError: there is no such model or format.
     """
     place = os.fspath(path)
-    record = training_record(place)
-    if record and record.get("result", {}) is None:
-        raise SettingsError(f"{place}: this training has not come to its end; --resume auto goes on with it")
+    if record := training_record(place):
+        check_finished(place, record)
     model, tokenizer = load_model(place, dtype=dtype, device=device)
     named = format or trained_format(place) or (CHAT if tokenizer.chat_template else DEFAULT_FORMAT)
     opened = LocalModel(place, place, model, tokenizer, named, Lock())

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selfinstruct.errors import SettingsError
 from selfinstruct.export.hub import check_name, hub_errors, logged_in
 from selfinstruct.train.card import write_model_card
 from selfinstruct.train.curve import LOSSES, PICTURE
-from selfinstruct.train.record import RECORD, read_record
+from selfinstruct.train.record import RECORD, check_finished, read_record
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo, HfApi
@@ -30,8 +29,7 @@ def push_model(
         HubError: the Hub did not take it.
     """
     check_name(repo, "model", "my-model")
-    if read_record(folder)["result"] is None:
-        raise SettingsError(f"{folder}: this training has not come to its end; --resume auto goes on with it")
+    check_finished(folder, read_record(folder))
     (folder / "README.md").write_text(write_model_card(folder, evaluation), encoding="utf-8")
     known = logged_in(api)
     with hub_errors(repo, "model"):

@@ -67,6 +67,16 @@ def read_record(folder: Path) -> dict[str, Any]:
     return facts
 
 
+def check_finished(path: str | os.PathLike[str], facts: Mapping[str, Any]) -> None:
+    """Make sure that a record is not one of a training that was begun and has not come to its end.
+
+    Raises:
+        SettingsError: it is.
+    """
+    if facts.get("result", {}) is None:
+        raise SettingsError(f"{path}: this training has not come to its end; --resume auto goes on with it")
+
+
 def trained_format(path: str | os.PathLike[str]) -> str | None:
     """The format that a model was tuned with, None where no record of a training stands beside it."""
     copy = folder_of(path) / FORMAT

@@ -7,10 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfinstruct.errors import SettingsError
 from selfinstruct.train.curve import Point, read_points
 from selfinstruct.train.plan import world_rank
-from selfinstruct.train.record import read_record
+from selfinstruct.train.record import check_finished, read_record
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo, HfApi
@@ -131,6 +130,5 @@ def open_tuned(path: str | os.PathLike[str]) -> Tuned:
         SettingsError: no training stands there, or it has not come to its end.
     """
     tuned = Tuned(path)
-    if tuned.record["result"] is None:
-        raise SettingsError(f"{tuned.path}: this training has not come to its end; --resume auto goes on with it")
+    check_finished(tuned.path, tuned.record)
     return tuned

@@ -137,18 +137,24 @@ def test_resume_is_exact_by_other_methods(method, tiny_llama, tmp_path):
     assert_same(finetune(tiny.shifted(), None, tmp_path / "resumed", resume="auto"), straight)
 
 
+def started(folder, base, output, settings):
+    """A process that trains, and the file with its rows."""
+    data = folder / "rows.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in tiny.shifted()))
+    given = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "selfinstruct", "train", data, "--base", base, "-o", output, *given],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    return process, data
+
+
 @pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_end(tiny_llama, tmp_path):
     """kill -9 between two checkpoints; what stands half written is passed over."""
-    data = tmp_path / "rows.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in tiny.shifted()))
     settings = {**QUICK, "epochs": 40.0, "validation": 0.0, "save_every": 20}
-    given = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
     killed = tmp_path / "killed"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "selfinstruct", "train", data, "--base", tiny_llama, "-o", killed, *given],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    process, data = started(tmp_path, tiny_llama, killed, settings)
     until = time.monotonic() + 120
     while not (killed / "checkpoints" / "checkpoint-40" / "complete").is_file() and process.poll() is None:
         assert time.monotonic() < until
@@ -170,15 +176,9 @@ def test_a_killed_training_goes_on_to_the_same_end(tiny_llama, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_training_keeps_its_last_step(number, tiny_llama, tmp_path):
     """Ctrl-C, or the signal of a batch system: a checkpoint of the step under way, and the words to go on with."""
-    data = tmp_path / "rows.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in tiny.shifted()))
     settings = {**QUICK, "epochs": 150.0, "validation": 0.0, "save_every": 5000}
-    given = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
     stopped = tmp_path / "stopped"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "selfinstruct", "train", data, "--base", tiny_llama, "-o", stopped, *given],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process, data = started(tmp_path, tiny_llama, stopped, settings)
     assert process.stderr.readline() == "training, 450 steps\n"
     until = time.monotonic() + 120
     while not (stopped / "losses.jsonl").is_file():
